@@ -1,0 +1,33 @@
+# The two commands: `make quickstart` and `make test`. PYTHON=python3.12 picks the interpreter,
+# VENV=... the environment's folder.
+VENV ?= .venv
+export VENV
+RUN = $(VENV)/bin/python -m
+
+.PHONY: quickstart test install lint slow parity wheel clean
+
+install:
+	@bash requirements/install.sh
+
+quickstart: install
+	@$(RUN) experiments.quickstart $(ARGS)
+
+test: install lint
+	@$(RUN) pytest -n 2 --dist worksteal $(ARGS)
+
+lint: install
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(VENV)/bin/lint-imports --no-cache
+
+slow: install
+	@$(RUN) pytest -m slow $(ARGS)
+
+parity: install
+	@$(RUN) pytest -m parity $(ARGS)
+
+wheel: install
+	@$(RUN) build --wheel --no-isolation
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,69 @@
+"""What every entry point shares: config in, typed objects out, errors that a person can use."""
+
+import errno
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from experiments import _schemas
+from medr_jax import console
+from medr_jax.launch import record
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def entry_point(config_name: str, *groups: str) -> Callable:
+    """Makes ``task(config)`` a Hydra command; ``config`` holds one dataclass per group.
+
+    A mistake of the user (ValueError) ends with one line and exit code 2, Ctrl-C with a line
+    and 130, a full disk with a line that names the remedy.
+    """
+    _schemas.register(*groups)
+
+    def decorate(task: Callable[[SimpleNamespace], object]) -> Callable:
+        @functools.wraps(task)
+        def run(raw: DictConfig) -> object:
+            job = HydraConfig.get()
+            run_dir = Path(job.runtime.output_dir)
+            config = SimpleNamespace(**_typed(raw), run_dir=run_dir)
+            return _friendly(task, config, list(job.overrides.task))
+
+        return hydra.main(
+            version_base="1.3", config_path=_schemas.config_dir(), config_name=config_name
+        )(run)
+
+    return decorate
+
+
+def _typed(raw: DictConfig) -> dict:
+    try:
+        return OmegaConf.to_object(raw)
+    except Exception as problem:  # a dataclass's __post_init__ or a missing value
+        console.error(str(problem))
+        raise SystemExit(USER_ERROR) from None
+
+
+def _friendly(task: Callable, config: SimpleNamespace, overrides: list[str]) -> object:
+    try:
+        record.write_run_record(config.run_dir, overrides=overrides)
+        return task(config)
+    except ValueError as problem:
+        console.error(str(problem))
+        raise SystemExit(USER_ERROR) from (problem if record.debugging() else None)
+    except KeyboardInterrupt:
+        console.error("interrupted; finished stages are kept, run the same command to go on")
+        raise SystemExit(INTERRUPTED) from None
+    except OSError as problem:
+        if problem.errno != errno.ENOSPC:
+            raise
+        console.error(
+            f"no space left on the disk ({problem.filename or 'unknown file'}); free some and "
+            "run the same command again: finished stages are kept"
+        )
+        raise SystemExit(USER_ERROR) from None

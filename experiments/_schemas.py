@@ -1,0 +1,49 @@
+"""Config groups and the dataclasses that own their fields: the only place that knows ConfigStore."""
+
+import importlib
+import os
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+
+SCHEMAS = {
+    "graph": "medr_jax.graph.build:GraphConfig",
+    "index": "medr_jax.retrieval.index:IndexConfig",
+    "tools": "medr_jax.tools.runtime:ToolsConfig",
+    "tokenizer": "medr_jax.tokens.tokenizer:TokenizerConfig",
+    "questions": "medr_jax.questions.generate:QuestionConfig",
+    "synthesis": "medr_jax.trajectories.synthesize:SynthesisConfig",
+    "model": "medr_jax.models.config:ModelConfig",
+    "mesh": "medr_jax.sharding:MeshConfig",
+    "optimizer": "medr_jax.training.optimizer:OptimizerConfig",
+    "training": "medr_jax.training.loop:TrainingConfig",
+    "data": "medr_jax.loader.pipeline:DataConfig",
+    "agent": "medr_jax.agent.loop:AgentLimits",
+    "sampling": "medr_jax.sampling.engine:EngineConfig",
+    "evaluation": "medr_jax.eval.evaluate:EvaluationConfig",
+    "paths": "medr_jax.launch.stages:PathsConfig",
+}
+"""Group -> the dataclass of its fields. Imported only for the groups that a stage uses, so a
+stage without a model starts without JAX."""
+
+
+def register(*groups: str) -> None:
+    """Stores ``<group>/schema`` for each group, from which ``configs/<group>/*.yaml`` inherit."""
+    store = ConfigStore.instance()
+    for group in groups:
+        module, name = SCHEMAS[group].split(":")
+        node = getattr(importlib.import_module(module), name)
+        store.store(group=group, name="schema", node=node)
+
+
+def config_dir() -> str:
+    """``$MEDR_CONFIG_DIR``, else the checkout's ``configs``, else the copy in the wheel."""
+    if override := os.environ.get("MEDR_CONFIG_DIR"):
+        if not Path(override).is_dir():
+            raise SystemExit(f"error: MEDR_CONFIG_DIR={override} is not a folder")
+        return str(Path(override).resolve())
+    here = Path(__file__).resolve().parent
+    for candidate in (here.parent / "configs", here / "_configs"):
+        if (candidate / "build_graph.yaml").is_file():
+            return str(candidate)
+    raise SystemExit("error: no configs folder; set MEDR_CONFIG_DIR to one")

@@ -1,0 +1,1 @@
+"""Compositions of rooms that entry points call."""

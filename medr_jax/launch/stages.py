@@ -1,0 +1,177 @@
+"""The stages that need no accelerator library: graph, index, trajectories, tokenizer.
+
+Each function makes sure of the stages before it, so any command can be the first one run.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+from medr_jax import artifacts, console, jsonl
+from medr_jax.artifacts import Artifact, Outcome
+from medr_jax.graph import build as graph_build
+from medr_jax.graph.knowledge_graph import KnowledgeGraph
+from medr_jax.launch import record
+
+
+@dataclass(kw_only=True, slots=True)
+class PathsConfig:
+    """Where things are kept, relative to the working directory."""
+
+    artifacts: str = "artifacts"  # outputs of stages, reused by later runs
+    runs: str = "runs"  # one folder a run: config, record, links to the artifacts it used
+    compile_cache: str = "artifacts/compile_cache"  # of XLA; "" switches it off
+
+
+def run_stage(
+    config: SimpleNamespace,
+    stage: str,
+    *,
+    settings: dict[str, object],
+    inputs: dict[str, str],
+    version: str,
+    build,
+) -> Artifact:
+    """Builds or reuses one artifact, prints its line and links it in the run directory."""
+    with console.stage(stage) as shown:
+        artifact = artifacts.get_or_build(
+            config.paths.artifacts,
+            stage,
+            config=settings,
+            inputs=inputs,
+            version=version,
+            build=build,
+        )
+        shown.update(artifact.manifest.counts)
+        if artifact.reused:
+            shown["reused"] = str(artifact.path)
+    record.link_artifact(getattr(config, "run_dir", None), artifact)
+    return artifact
+
+
+def graph(config: SimpleNamespace) -> Artifact:
+    """The knowledge graph of ``config.graph``."""
+
+    def build(path: Path) -> Outcome:
+        knowledge_graph = graph_build.build_graph(config.graph)
+        knowledge_graph.save(path)
+        return Outcome(
+            content_hash=knowledge_graph.content_hash, counts=dict(knowledge_graph.counts)
+        )
+
+    return run_stage(
+        config,
+        "graph",
+        settings={"graph": config.graph},
+        inputs=graph_build.source_hashes(config.graph),
+        version=artifacts.code_version("medr_jax.graph", "medr_jax.types"),
+        build=build,
+    )
+
+
+def load_graph(artifact: Artifact) -> KnowledgeGraph:
+    """The graph of a finished artifact."""
+    return KnowledgeGraph.load(artifact.path)
+
+
+def index(config: SimpleNamespace, graph_artifact: Artifact | None = None) -> Artifact:
+    """The Tantivy index over the graph's documents."""
+    from medr_jax.retrieval import corpus
+    from medr_jax.retrieval import index as retrieval_index
+
+    graph_artifact = graph_artifact or graph(config)
+
+    def build(path: Path) -> Outcome:
+        documents = corpus.documents_from_graph(load_graph(graph_artifact))
+        stats = retrieval_index.build_index(documents, path, config.index)
+        return Outcome(content_hash=stats.content_hash, counts=stats.counts)
+
+    return run_stage(
+        config,
+        "index",
+        settings={"index": config.index},
+        inputs={"graph": graph_artifact.content_hash},
+        version=artifacts.code_version("medr_jax.retrieval"),
+        build=build,
+    )
+
+
+def load_engine(artifact: Artifact):
+    """The search engine of a finished index artifact."""
+    from medr_jax.retrieval.search import SearchEngine
+
+    return SearchEngine.open(artifact.path)
+
+
+def synthesize(config: SimpleNamespace) -> Artifact:
+    """Questions and the expert's trajectories over the live index, as a TFDS dataset."""
+    from medr_jax.trajectories import synthesize as synthesis
+
+    graph_artifact = graph(config)
+    index_artifact = index(config, graph_artifact)
+
+    def build(path: Path) -> Outcome:
+        return synthesis.synthesize(
+            graph_path=graph_artifact.path,
+            index_path=index_artifact.path,
+            question_config=config.questions,
+            tools_config=config.tools,
+            config=config.synthesis,
+            out=path,
+        )
+
+    return run_stage(
+        config,
+        "synthesis",
+        settings={
+            "questions": config.questions,
+            "tools": config.tools,
+            "synthesis": config.synthesis,
+        },
+        inputs={"graph": graph_artifact.content_hash, "index": index_artifact.content_hash},
+        version=artifacts.code_version(
+            "medr_jax.questions",
+            "medr_jax.trajectories",
+            "medr_jax.tools",
+            "medr_jax.retrieval",
+            "medr_jax.agent",
+            "medr_jax.data.tfds_builder",
+        ),
+        build=build,
+    )
+
+
+def tokenizer(config: SimpleNamespace, dataset: Artifact | None = None) -> Artifact:
+    """A byte-level BPE tokenizer trained on the training split's text only."""
+    from medr_jax.data.tfds_builder import read_trajectories
+    from medr_jax.tokens import protocol as protocols
+    from medr_jax.tokens.tokenizer import train_tokenizer
+
+    dataset = dataset or synthesize(config)
+
+    def build(path: Path) -> Outcome:
+        agent_protocol = protocols.get_protocol(config.tokenizer.protocol)
+        texts = (
+            text
+            for trajectory in read_trajectories(dataset.path / "dataset", "train")
+            for text in protocols.texts(trajectory, agent_protocol)
+        )
+        trained = train_tokenizer(texts, config.tokenizer, agent_protocol.control_tokens)
+        trained.save(path)
+        return Outcome(
+            content_hash=trained.content_hash, counts={"vocabulary": trained.vocab_size}
+        )
+
+    return run_stage(
+        config,
+        "tokenizer",
+        settings={"tokenizer": config.tokenizer},
+        inputs={"synthesis": dataset.content_hash},
+        version=artifacts.code_version("medr_jax.tokens"),
+        build=build,
+    )
+
+
+def save_json(path: Path, value: object) -> None:
+    """Canonical JSON with a final newline."""
+    jsonl.write(path, [value])
