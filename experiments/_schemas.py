@@ -1,4 +1,4 @@
-"""Config groups and the dataclasses that own their fields: the only place that knows ConfigStore."""
+"""Config groups and the dataclasses that own their fields. Only this file knows ConfigStore."""
 
 import importlib
 import os
