@@ -1,0 +1,1 @@
+"""Measures agents on held-out questions: metrics, intervals, baselines, tables."""

@@ -1,0 +1,223 @@
+"""What one rollout achieved, and what a set of them says about an agent."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from medr_jax.eval import statistics
+from medr_jax.eval.statistics import Cell
+from medr_jax.grading import match
+from medr_jax.types import OPEN_KINDS, Hit, Question, Record, Status, Trajectory, Turn
+
+DocumentText = Callable[[str], str]
+"""The whole text of a document by id, "" when there is none."""
+
+METRICS = {
+    "exact_match": "exact match",
+    "supported_match": "evidence-supported exact match",
+    "citation_precision": "citations that state the answer",
+    "call_validity": "valid tool calls",
+    "num_calls": "tool calls used",
+    "next_entity": "queries that hit the next entity",
+}
+"""Metric -> how a table names it."""
+
+QUERY_TOOL = "search"
+
+_OUR_FAULT = frozenset({Status.INFRA_ERROR, Status.TIMEOUT})
+
+
+class Result(Record):
+    """One rollout with its grades; a line of results.jsonl."""
+
+    agent: str
+    trajectory: Trajectory
+    correct: bool
+    supported: bool  # correct, and a cited document that was shown states the answer
+    num_citations: int  # distinct documents cited
+    num_supporting: int  # of these, shown in this rollout and stating the answer
+    attempted_calls: int
+    valid_calls: int
+    num_queries: int  # queries made while an entity of the chain was still to be found
+    num_next_entity: int  # of these, the ones whose hits held the next one
+    unseen: bool = False  # diseases, genes and answer occur nowhere in the training text
+    unseen_entities: bool = False  # diseases and genes occur nowhere; the answer may
+
+    @property
+    def question(self) -> Question:
+        """The question asked."""
+        return self.trajectory.question
+
+    @property
+    def infra_failed(self) -> bool:
+        """Our side failed, so the rollout says nothing about the agent."""
+        return self.trajectory.status is Status.INFRA_ERROR
+
+
+def grade(
+    agent: str,
+    trajectory: Trajectory,
+    *,
+    names: match.Names,
+    document_text: DocumentText,
+    unseen: bool = False,
+    unseen_entities: bool = False,
+) -> Result:
+    """Grades one rollout; see ``match.supports`` for what counts as evidence."""
+    question, answer = trajectory.question, trajectory.answer
+    correct = answer is not None and match.is_correct(answer.text, question)
+    cited = tuple(dict.fromkeys(answer.citations)) if answer else ()
+    shown = {hit.doc_id for hit in shown_hits(trajectory)}
+    supporting = [
+        doc_id
+        for doc_id in cited
+        if doc_id in shown and match.supports(doc_id, document_text(doc_id), question, names)
+    ]
+    attempted, valid = count_calls(trajectory.turns)
+    queries, next_entity = count_next_entity(trajectory, names)
+    return Result(
+        agent=agent,
+        trajectory=trajectory,
+        correct=correct,
+        supported=correct and bool(supporting),
+        num_citations=len(cited),
+        num_supporting=len(supporting),
+        attempted_calls=attempted,
+        valid_calls=valid,
+        num_queries=queries,
+        num_next_entity=next_entity,
+        unseen=unseen,
+        unseen_entities=unseen_entities,
+    )
+
+
+def shown_hits(trajectory: Trajectory) -> Iterable[Hit]:
+    """Every hit the agent saw, in order."""
+    for turn in trajectory.turns:
+        for result in turn.results:
+            yield from result.hits
+
+
+def count_calls(turns: Sequence[Turn]) -> tuple[int, int]:
+    """(attempted, valid) tool calls.
+
+    A call that the tools refused is attempted and not valid; so is a completion that is
+    neither a call nor an answer, or that is malformed beside one. A call that failed on our
+    side (infrastructure, deadline) is not counted at all.
+    """
+    attempted = valid = 0
+    for turn in turns:
+        malformed = turn.status is Status.MODEL_ERROR or not (turn.calls or turn.answer)
+        if malformed and turn.status not in _OUR_FAULT:
+            attempted += 1
+        for result in turn.results:
+            if result.status in _OUR_FAULT:
+                continue
+            attempted += 1
+            valid += result.status is Status.OK
+    return attempted, valid
+
+
+def count_next_entity(trajectory: Trajectory, names: match.Names) -> tuple[int, int]:
+    """(queries made while something was left to find, those whose hits held it).
+
+    The chain's entities are to be found in order. A hit holds the next one when it is the
+    document about it, or the document about the entity before it and names it in what was
+    shown (title and snippet). One query may find several. Reading a document finds entities
+    too, but is no query.
+    """
+    chain = match.entity_ids(trajectory.question.chain, trajectory.question.answer_id)
+    found = queries = successes = 0
+    for turn in trajectory.turns:
+        for call, result in zip(turn.calls, turn.results, strict=True):
+            if found == len(chain):
+                return queries, successes
+            before = found
+            while found < len(chain) and _holds_next(result.hits, chain, found, names):
+                found += 1
+            if call.name == QUERY_TOOL and result.status is Status.OK:
+                queries += 1
+                successes += found > before
+    return queries, successes
+
+
+def _holds_next(
+    hits: Sequence[Hit], chain: tuple[str, ...], found: int, names: match.Names
+) -> bool:
+    wanted = chain[found]
+    previous = chain[found - 1] if found else None
+    return any(
+        hit.doc_id == wanted
+        or (hit.doc_id == previous and match.mentions(f"{hit.title} {hit.snippet}", names(wanted)))
+        for hit in hits
+    )
+
+
+class Summary(Record):
+    """An agent's numbers: group of questions -> metric -> number with interval.
+
+    Groups: "all", "open" (answer is a disease, phenotype or gene), "unseen",
+    "unseen entities", "hops=2", "specialty=...", "answer=...".
+    """
+
+    agent: str
+    groups: dict[str, dict[str, Cell]]
+    statuses: dict[str, int]  # of all rollouts, infra failures included
+    num_questions: int  # asked
+    num_infra_failed: int  # left out of every denominator
+    identity: str = ""  # hash of what determines the results
+    seed: int = 0  # of the model's training
+    seconds: float = 0.0
+
+
+def summarize(agent: str, results: Sequence[Result], *, seed: int = 0) -> Summary:
+    """Counts every metric over every group; infra failures are counted apart."""
+    graded = [result for result in results if not result.infra_failed]
+    groups: dict[str, list[Result]] = {"all": []}
+    for result in graded:
+        for name in groups_of(result):
+            groups.setdefault(name, []).append(result)
+    statuses: dict[str, int] = {}
+    for result in results:
+        status = result.trajectory.status.value
+        statuses[status] = statuses.get(status, 0) + 1
+    return Summary(
+        agent=agent,
+        groups={name: measure(members) for name, members in sorted(groups.items())},
+        statuses=dict(sorted(statuses.items())),
+        num_questions=len(results),
+        num_infra_failed=len(results) - len(graded),
+        seed=seed,
+    )
+
+
+def groups_of(result: Result) -> list[str]:
+    """The groups a result counts in; a question of two specialties counts in both."""
+    question = result.question
+    names = ["all", f"hops={question.num_hops}", f"answer={question.answer_kind.value}"]
+    if question.answer_kind in OPEN_KINDS:
+        names.append("open")
+    if result.unseen:
+        names.append("unseen")
+    if result.unseen_entities:
+        names.append("unseen entities")
+    return names + [f"specialty={specialty}" for specialty in question.specialties]
+
+
+def measure(results: Sequence[Result]) -> dict[str, Cell]:
+    """All metrics of one group, each with its 95% interval."""
+
+    def ratio(top: str, bottom: str) -> Cell:
+        return statistics.bootstrap_ratio(
+            [getattr(result, top) for result in results],
+            [getattr(result, bottom) for result in results],
+        )
+
+    n = len(results)
+    calls = [result.trajectory.num_tool_calls for result in results]
+    return {
+        "exact_match": statistics.wilson(sum(result.correct for result in results), n),
+        "supported_match": statistics.wilson(sum(result.supported for result in results), n),
+        "citation_precision": ratio("num_supporting", "num_citations"),
+        "call_validity": ratio("valid_calls", "attempted_calls"),
+        "num_calls": statistics.bootstrap_mean(calls),
+        "next_entity": ratio("num_next_entity", "num_queries"),
+    }

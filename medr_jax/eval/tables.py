@@ -1,0 +1,224 @@
+"""One table structure, shown on the console, as JSON and as Markdown."""
+
+from collections.abc import Mapping, Sequence
+
+import rich.table
+from rich.text import Text
+
+from medr_jax.eval import statistics
+from medr_jax.eval.metrics import METRICS, Summary
+from medr_jax.eval.statistics import Cell
+from medr_jax.types import Record
+
+NOT_RUN = "not run"
+NOTHING = "–"  # run, but there was nothing to count
+COUNTS = frozenset({"num_calls"})
+"""Metrics that are counts; all others are shares."""
+
+LABELS = {
+    "majority": "majority answer per relation",
+    "top_hit": "top hit for the question",
+    "heuristic": "chain-blind heuristic agent",
+    "oracle": "scripted expert: oracle (given the chain)",
+    "model": "trained model",
+    "model_emptied": "same model, search results emptied",
+}
+"""Agent -> the row's name; an agent that is not listed goes by its own."""
+
+
+class Row(Record):
+    """One agent or group. A cell of None was not run."""
+
+    label: str
+    cells: tuple[Cell | None, ...]
+
+
+class Table(Record):
+    """Numbers with their intervals, and what a reader must know beside them."""
+
+    title: str
+    columns: tuple[str, ...]  # without the label column
+    rows: tuple[Row, ...]
+    counts: tuple[bool, ...] = ()  # per column: a count, not a share
+    notes: tuple[str, ...] = ()
+
+    def text(self, row: Row, column: int) -> str:
+        """A cell as text: value, interval and n."""
+        return cell_text(row.cells[column], count=self.is_count(column))
+
+    def is_count(self, column: int) -> bool:
+        """Whether the column holds counts rather than shares."""
+        return bool(self.counts) and self.counts[column]
+
+
+def number(value: float, *, count: bool = False) -> str:
+    """A share with three digits, a count with two."""
+    return f"{value:.2f}" if count else f"{value:.3f}"
+
+
+def interval_text(cell: Cell, *, count: bool = False) -> str:
+    """The interval alone, "" when there is none."""
+    if cell.low is None or cell.high is None:
+        return ""
+    return f"{number(cell.low, count=count)}–{number(cell.high, count=count)}"
+
+
+def cell_text(cell: Cell | None, *, count: bool = False) -> str:
+    """ "0.880 [0.839–0.911] n=320", "not run", or a dash when there was nothing to count."""
+    if cell is None:
+        return NOT_RUN
+    if cell.value is None:
+        return NOTHING
+    interval = interval_text(cell, count=count)
+    bounds = f" [{interval}]" if interval else ""
+    return f"{number(cell.value, count=count)}{bounds} n={cell.n}"
+
+
+def main_table(summaries: Mapping[str, Summary], agents: Sequence[str]) -> Table:
+    """Every agent over all questions and the subsets that matter.
+
+    ``agents`` is the wanted order; an agent without a summary is a row of "not run".
+    """
+    columns = [
+        ("exact match", "all", "exact_match"),
+        ("evidence-supported", "all", "supported_match"),
+        ("open-class answers", "open", "exact_match"),
+        ("unseen names", "unseen", "exact_match"),
+        ("valid tool calls", "all", "call_validity"),
+        ("queries that hit the next entity", "all", "next_entity"),
+        ("tool calls used", "all", "num_calls"),
+    ]
+    failed = sum(summary.num_infra_failed for summary in summaries.values())
+    return Table(
+        title="Held-out questions",
+        columns=tuple(title for title, _, _ in columns),
+        rows=tuple(
+            _row(LABELS.get(agent, agent), summaries.get(agent), columns) for agent in agents
+        ),
+        counts=tuple(metric in COUNTS for _, _, metric in columns),
+        notes=(
+            "Brackets: 95% interval (Wilson for shares of questions, bootstrap over "
+            "questions otherwise).",
+            "Open-class: the answer is a disease, a phenotype or a gene. Unseen names: the "
+            "diseases, genes and answer of the question occur nowhere in the training text, "
+            "distractor hits included.",
+            f"{failed} rollouts failed on our side; they are in no denominator."
+            if failed
+            else "No rollout failed on our side.",
+        ),
+    )
+
+
+def hops_table(
+    summaries: Mapping[str, Summary], agents: Sequence[str], metric: str = "exact_match"
+) -> Table:
+    """One metric by number of hops."""
+    hops = sorted(
+        {
+            int(group.removeprefix("hops="))
+            for summary in summaries.values()
+            for group in summary.groups
+            if group.startswith("hops=")
+        }
+    )
+    columns = [(_plural(hop), f"hops={hop}", metric) for hop in hops]
+    columns.append(("all", "all", metric))
+    return Table(
+        title=f"{METRICS[metric].capitalize()} by number of hops",
+        columns=tuple(title for title, _, _ in columns),
+        rows=tuple(
+            _row(LABELS.get(agent, agent), summaries.get(agent), columns) for agent in agents
+        ),
+        counts=tuple(metric in COUNTS for _ in columns),
+    )
+
+
+def group_table(summary: Summary, prefix: str, title: str) -> Table:
+    """All metrics of one agent over the groups "<prefix>=...", largest group first."""
+    groups = [group for group in summary.groups if group.startswith(f"{prefix}=")]
+    groups.sort(key=lambda group: (-(summary.groups[group]["exact_match"].n), group))
+    shown = ("exact_match", "supported_match", "next_entity", "num_calls")
+    return Table(
+        title=title,
+        columns=tuple(METRICS[metric] for metric in shown),
+        rows=tuple(
+            Row(
+                label=group.removeprefix(f"{prefix}="),
+                cells=tuple(summary.groups[group][metric] for metric in shown),
+            )
+            for group in groups
+        ),
+        counts=tuple(metric in COUNTS for metric in shown),
+    )
+
+
+def seeds_table(by_seed: Sequence[Summary]) -> Table:
+    """Mean and range over training seeds of one agent."""
+    columns = [
+        ("exact match", "all", "exact_match"),
+        ("evidence-supported", "all", "supported_match"),
+        ("open-class answers", "open", "exact_match"),
+        ("unseen names", "unseen", "exact_match"),
+        ("valid tool calls", "all", "call_validity"),
+    ]
+    rows = [_row(f"seed {summary.seed}", summary, columns) for summary in by_seed]
+    merged = []
+    for _, group, metric in columns:
+        cells = [summary.groups.get(group, {}).get(metric) for summary in by_seed]
+        values = [cell.value for cell in cells if cell and cell.value is not None]
+        merged.append(statistics.over_seeds(values))
+    rows.append(Row(label="mean [range] over seeds", cells=tuple(merged)))
+    return Table(
+        title="Training seeds",
+        columns=tuple(title for title, _, _ in columns),
+        rows=tuple(rows),
+        notes=("In the last row brackets hold the range over seeds, and n counts seeds.",),
+    )
+
+
+def _row(label: str, summary: Summary | None, columns: Sequence[tuple[str, str, str]]) -> Row:
+    if summary is None:
+        return Row(label=label, cells=(None,) * len(columns))
+    return Row(
+        label=label,
+        cells=tuple(
+            summary.groups.get(group, {}).get(metric, statistics.EMPTY)
+            for _, group, metric in columns
+        ),
+    )
+
+
+def _plural(hop: int) -> str:
+    return "1 hop" if hop == 1 else f"{hop} hops"
+
+
+def to_markdown(table: Table) -> str:
+    """A GitHub table with its title and notes."""
+    lines = [f"### {table.title}", ""]
+    lines.append(_markdown_line(["", *table.columns]))
+    lines.append("|---|" + "---:|" * len(table.columns))
+    for row in table.rows:
+        cells = [table.text(row, column) for column in range(len(table.columns))]
+        lines.append(_markdown_line([row.label, *cells]))
+    lines += ["", *table.notes] if table.notes else []
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def to_rich(table: Table) -> rich.table.Table:
+    """For ``rich.print``: the interval and n under each value, so that it fits a terminal."""
+    shown = rich.table.Table(title=table.title, title_justify="left", show_lines=False)
+    shown.add_column("", overflow="fold")
+    for column in table.columns:
+        shown.add_column(column, justify="right", overflow="fold")
+    for row in table.rows:
+        cells = []
+        for column, cell in enumerate(row.cells):
+            value, _, rest = cell_text(cell, count=table.is_count(column)).partition(" [")
+            interval, _, n = rest.partition("] ")
+            cells.append(Text(f"{value}\n{interval}\n{n}" if rest else value))
+        shown.add_row(Text(row.label), *cells)
+    return shown

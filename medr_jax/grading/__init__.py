@@ -1,0 +1,1 @@
+"""Decides whether an answer is right and whether its evidence says so."""
