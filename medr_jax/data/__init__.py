@@ -1,0 +1,1 @@
+"""Datasets on disk: trajectories, their card, packed rows. Nothing here needs JAX."""
