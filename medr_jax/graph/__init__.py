@@ -1,0 +1,1 @@
+"""The medical knowledge graph: sources, normalisation, storage, and what is mined from it."""

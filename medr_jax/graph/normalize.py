@@ -1,0 +1,193 @@
+"""One disease, many names: merging of source identifiers through MONDO, and usable synonyms.
+
+An identifier merges into a MONDO class only when the reference is one-to-one: the identifier
+is on that class alone, and the class has no other identifier of the same vocabulary. What is
+left is kept apart and said: several identifiers on one class become ``BROADER_THAN`` links
+from the class, an identifier on several classes is listed as ambiguous.
+"""
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from medr_jax.graph import mondo_table
+from medr_jax.graph.mondo_table import MondoTable
+from medr_jax.graph.sources.base import SourceRecords
+from medr_jax.types import Edge, Entity, Kind, Relation
+
+
+@dataclasses.dataclass(kw_only=True, slots=True)
+class CrossReferences:
+    """What MONDO says about each source identifier of a disease."""
+
+    merged: dict[str, str] = dataclasses.field(default_factory=dict)  # one-to-one: id -> class
+    narrower: dict[str, str] = dataclasses.field(default_factory=dict)  # id -> broader class
+    unlinked: dict[str, str] = dataclasses.field(default_factory=dict)  # as narrower, no entity
+    ambiguous: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    unknown: list[str] = dataclasses.field(default_factory=list)  # not in MONDO
+
+
+@dataclasses.dataclass(kw_only=True, slots=True)
+class Normalized:
+    """Merged records, ready for a ``KnowledgeGraph``."""
+
+    entities: list[Entity]
+    edges: list[Edge]  # ends may still be source ids: ``alternative_ids`` maps them
+    alternative_ids: dict[str, str]  # source or obsolete id -> entity id
+    ambiguous_ids: dict[str, tuple[str, ...]]
+    counts: dict[str, int]
+
+
+def normalize(sources: Sequence[SourceRecords], table: MondoTable) -> Normalized:
+    """Merges the diseases of all sources and keeps only unambiguous EXACT synonyms."""
+    titles: dict[str, list[str]] = collections.defaultdict(list)
+    others: dict[str, Entity] = {}
+    alternative_ids: dict[str, str] = {}
+    for records in sources:
+        for entity in records.entities:
+            if entity.kind is Kind.DISEASE:
+                titles[entity.id] += [entity.name, *entity.synonyms]
+            else:
+                others[entity.id] = _joined(others.get(entity.id), entity)
+        alternative_ids.update(records.alternative_ids)
+    references = cross_references(titles, table)
+    diseases = _diseases(titles, references, table)
+    related = [pair for records in sources for pair in records.related_names]
+    entities = keep_unambiguous([*others.values(), *diseases], related, table.ambiguous)
+    edges = [edge for records in sources for edge in records.edges]
+    links = [
+        Edge(source=broader, relation=Relation.BROADER_THAN, target=narrower,
+             origin=mondo_table.ORIGIN, licence=mondo_table.LICENCE)
+        for narrower, broader in sorted(references.narrower.items())
+    ]  # fmt: skip
+    alternative_ids.update(references.merged)
+    counts = collections.Counter()
+    for records in sources:
+        counts.update(records.counts)
+    return Normalized(
+        entities=entities,
+        edges=edges + links,
+        alternative_ids=dict(sorted(alternative_ids.items())),
+        ambiguous_ids=references.ambiguous,
+        counts={**counts, **_reference_counts(titles, references)},
+    )
+
+
+def cross_references(source_ids: Iterable[str], table: MondoTable) -> CrossReferences:
+    """Sorts source identifiers by how MONDO refers to them."""
+    found = CrossReferences()
+    many: dict[str, list[str]] = collections.defaultdict(list)
+    for source_id in sorted(source_ids):
+        if source_id in table.classes:
+            continue  # the source already speaks MONDO
+        classes = table.by_xref.get(source_id, [])
+        if not classes:
+            found.unknown.append(source_id)
+        elif len(classes) > 1:
+            found.ambiguous[source_id] = tuple(classes)
+        elif _vocabulary_count(table.classes[classes[0]].xrefs, source_id) == 1:
+            found.merged[source_id] = classes[0]
+        else:
+            many[classes[0]].append(source_id)
+    standing = set(found.merged.values())
+    for mondo_id, members in sorted(many.items()):
+        # A class that nothing merged into becomes an entity only to hold several together.
+        linked = mondo_id in standing or len(members) > 1
+        (found.narrower if linked else found.unlinked).update(dict.fromkeys(members, mondo_id))
+    return found
+
+
+def fold(text: str) -> str:
+    """Case-folded, with single spaces: how names are compared everywhere."""
+    return " ".join(text.casefold().split())
+
+
+def keep_unambiguous(
+    entities: Sequence[Entity],
+    related_names: Iterable[tuple[str, str]],
+    ambiguous: frozenset[str],
+) -> list[Entity]:
+    """Entities with only those synonyms that name no other entity in any way.
+
+    ``related_names`` (broad, narrow, related, abbreviations) and ``ambiguous`` (case-folded)
+    disqualify a string without ever being offered themselves.
+    """
+    owners: dict[str, set[str]] = collections.defaultdict(set)
+    for entity in entities:
+        for text in (entity.name, *entity.synonyms):
+            owners[fold(text)].add(entity.id)
+    for entity_id, text in related_names:
+        owners[fold(text)].add(entity_id)
+    kept = []
+    for entity in sorted(entities, key=lambda entity: entity.id):
+        seen, synonyms = {fold(entity.name)}, []
+        for text in entity.synonyms:
+            folded = fold(text)
+            if folded and folded not in seen and folded not in ambiguous:
+                if len(owners[folded]) == 1:
+                    synonyms.append(" ".join(text.split()))
+                seen.add(folded)
+        kept.append(msgspec.structs.replace(entity, synonyms=tuple(synonyms)))
+    return kept
+
+
+def _vocabulary_count(xrefs: Iterable[str], source_id: str) -> int:
+    prefix = source_id.partition(":")[0] + ":"
+    return sum(xref.startswith(prefix) for xref in xrefs)
+
+
+def _joined(first: Entity | None, second: Entity) -> Entity:
+    """Two sources' records of one identifier: the first source's name and definition win."""
+    if first is None:
+        return second
+    return msgspec.structs.replace(
+        first,
+        synonyms=(*first.synonyms, second.name, *second.synonyms),
+        definition=first.definition or second.definition,
+        xrefs=tuple(sorted({*first.xrefs, *second.xrefs})),
+    )
+
+
+def _diseases(
+    titles: Mapping[str, list[str]], references: CrossReferences, table: MondoTable
+) -> list[Entity]:
+    members: dict[str, list[str]] = collections.defaultdict(list)
+    for source_id in sorted(titles):
+        members[references.merged.get(source_id, source_id)].append(source_id)
+    for mondo_id in references.narrower.values():
+        members.setdefault(mondo_id, [])
+    diseases = []
+    for entity_id, source_ids in members.items():
+        names = [name for source_id in source_ids for name in titles[source_id]]
+        if entity_id in table.classes:
+            names.insert(0, table.classes[entity_id].label)
+        classes = references.ambiguous.get(entity_id, ())
+        if entity_id in references.narrower:
+            classes = (references.narrower[entity_id],)
+        xrefs = sorted({*source_ids, *classes} - {entity_id})
+        diseases.append(
+            Entity(
+                id=entity_id,
+                kind=Kind.DISEASE,
+                name=names[0],
+                synonyms=tuple(names[1:]),
+                xrefs=tuple(xrefs),
+            )
+        )
+    return diseases
+
+
+def _reference_counts(
+    titles: Mapping[str, list[str]], references: CrossReferences
+) -> dict[str, int]:
+    return {
+        "source_diseases": len(titles),
+        "merged_ids": len(references.merged) - len(set(references.merged.values())),
+        "ids_on_one_class": len(references.merged),
+        "narrower_ids": len(references.narrower),
+        "unlinked_ids": len(references.unlinked),
+        "ambiguous_ids": len(references.ambiguous),
+        "ids_unknown_to_mondo": len(references.unknown),
+    }
