@@ -1,0 +1,123 @@
+"""Grouped-query self-attention, over packed rows and over a cache."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from medr_jax.models.config import AttentionBackend, ModelConfig
+from medr_jax.models.kv_cache import KVCache, Rows
+from medr_jax.models.layers import RMSNorm, constant, init_std, rotate, weight
+from medr_jax.sharding import constrain
+
+QUERY_BLOCK = 128
+"""Queries per block of the ``blocked`` backend."""
+
+
+def attention(
+    q_BTNH: Float[Array, "B T N H"],
+    k_BSKH: Float[Array, "B S K H"],
+    v_BSKH: Float[Array, "B S K H"],
+    mask_BTS: Bool[Array, "B T S"],
+) -> Float[Array, "B T N H"]:
+    """softmax(q k / sqrt(H)) v where the mask allows; scores and softmax in float32.
+
+    A query that may see nothing gets the mean of all values, not NaN.
+    """
+    B, T, N, H = q_BTNH.shape
+    K = k_BSKH.shape[2]
+    q_BTKGH = q_BTNH.reshape(B, T, K, N // K, H) * H**-0.5
+    scores = jnp.einsum("BTKGH,BSKH->BKGTS", q_BTKGH, k_BSKH, preferred_element_type=jnp.float32)
+    scores = jnp.where(mask_BTS[:, None, None], scores, jnp.finfo(jnp.float32).min)
+    weights = jax.nn.softmax(scores, axis=-1).astype(v_BSKH.dtype)
+    return jnp.einsum("BKGTS,BSKH->BTKGH", weights, v_BSKH).reshape(B, T, N, H)
+
+
+def self_attention(
+    q_BTNH: Float[Array, "B T N H"],
+    k_BTKH: Float[Array, "B T K H"],
+    v_BTKH: Float[Array, "B T K H"],
+    segment_ids_BT: Int[Array, "B T"],
+    backend: AttentionBackend = AttentionBackend.auto,
+) -> Float[Array, "B T N H"]:
+    """Causal attention within each segment of packed rows; padding is segment 0."""
+    T = q_BTNH.shape[1]
+    if backend is AttentionBackend.auto:
+        backend = AttentionBackend.blocked if T > QUERY_BLOCK else AttentionBackend.einsum
+    step = QUERY_BLOCK if backend is AttentionBackend.blocked else T
+    blocks = []
+    for start in range(0, T, step):
+        end = min(start + step, T)
+        mask = jnp.arange(start, end)[:, None] >= jnp.arange(end)[None, :]
+        same = segment_ids_BT[:, start:end, None] == segment_ids_BT[:, None, :end]
+        blocks.append(
+            attention(q_BTNH[:, start:end], k_BTKH[:, :end], v_BTKH[:, :end], mask & same)
+        )
+    return blocks[0] if len(blocks) == 1 else jnp.concatenate(blocks, axis=1)
+
+
+class Attention(nnx.Module):
+    """Projections, optional biases and q/k norms, rotary positions, attention, output."""
+
+    def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
+        D, N, K, H = config.embed_dim, config.num_heads, config.num_kv_heads, config.head_dim
+        std = init_std(config, D)
+        self.backend = config.attention
+        self.query = weight((D, N, H), ("embed", "heads", "head_dim"), std, config, rngs)
+        self.key = weight((D, K, H), ("embed", "kv_heads", "head_dim"), std, config, rngs)
+        self.value = weight((D, K, H), ("embed", "kv_heads", "head_dim"), std, config, rngs)
+        std = init_std(config, N * H)
+        self.out = weight((N, H, D), ("heads", "head_dim", "embed"), std, config, rngs)
+        self.qkv_bias = config.qkv_bias
+        if config.qkv_bias:
+            self.query_bias = constant((N, H), ("heads", "head_dim"), 0.0, config)
+            self.key_bias = constant((K, H), ("kv_heads", "head_dim"), 0.0, config)
+            self.value_bias = constant((K, H), ("kv_heads", "head_dim"), 0.0, config)
+        self.qk_norm = config.qk_norm
+        if config.qk_norm:
+            self.query_norm = RMSNorm(H, "head_dim", config)
+            self.key_norm = RMSNorm(H, "head_dim", config)
+
+    def project(
+        self, x_BTD: Float[Array, "B T D"], rope: tuple[jax.Array, jax.Array]
+    ) -> tuple[Float[Array, "B T N H"], Float[Array, "B T K H"], Float[Array, "B T K H"]]:
+        """Rotated queries and keys, and values."""
+        dtype = x_BTD.dtype
+        q = jnp.einsum("BTD,DNH->BTNH", x_BTD, self.query[...].astype(dtype))
+        k = jnp.einsum("BTD,DKH->BTKH", x_BTD, self.key[...].astype(dtype))
+        v = jnp.einsum("BTD,DKH->BTKH", x_BTD, self.value[...].astype(dtype))
+        if self.qkv_bias:
+            q = q + self.query_bias[...].astype(dtype)
+            k = k + self.key_bias[...].astype(dtype)
+            v = v + self.value_bias[...].astype(dtype)
+        if self.qk_norm:
+            q, k = self.query_norm(q), self.key_norm(k)
+        q = constrain(rotate(q, rope), "batch", "length", "heads", "head_dim")
+        k = constrain(rotate(k, rope), "batch", "length", "kv_heads", "head_dim")
+        return q, k, constrain(v, "batch", "length", "kv_heads", "head_dim")
+
+    def output(self, x_BTNH: Float[Array, "B T N H"]) -> Float[Array, "B T D"]:
+        """Back from heads to the residual stream."""
+        return jnp.einsum("BTNH,NHD->BTD", x_BTNH, self.out[...].astype(x_BTNH.dtype))
+
+    def __call__(
+        self,
+        x_BTD: Float[Array, "B T D"],
+        rope: tuple[jax.Array, jax.Array],
+        segment_ids_BT: Int[Array, "B T"],
+    ) -> Float[Array, "B T D"]:
+        q, k, v = self.project(x_BTD, rope)
+        return self.output(self_attention(q, k, v, segment_ids_BT, self.backend))
+
+    def extend(
+        self,
+        x_BTD: Float[Array, "B T D"],
+        rope: tuple[jax.Array, jax.Array],
+        cache: KVCache,
+        layer: int | jax.Array,
+        rows: Rows,
+    ) -> tuple[Float[Array, "B T D"], KVCache]:
+        """New tokens against everything cached before them, themselves included."""
+        q, k, v = self.project(x_BTD, rope)
+        cache = cache.write(layer, k, v, rows)
+        return self.output(cache.attend(layer, q, rows)), cache

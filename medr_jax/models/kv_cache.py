@@ -1,0 +1,120 @@
+"""Keys, values and convolution inputs of rows in progress. The layout is private to this file.
+
+Rows grow by any number of tokens at a time, each at its own length: no padding on the left, and
+the same code for a prompt and for a single token.
+"""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from medr_jax.models.config import ModelConfig
+from medr_jax.sharding import constrain
+
+
+class Rows(NamedTuple):
+    """Which cache slots an extension addresses and how far it fills them."""
+
+    slots_B: jax.Array  # slot of each row; distinct among rows that have new tokens
+    starts_B: jax.Array  # tokens the slot held before
+    num_new_B: jax.Array  # of the T columns given, how many of this row are real
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class KVCache:
+    """A pytree: pass it to jit with donation, and keep the one that comes back."""
+
+    # Any: tree functions put shardings and shapes where arrays stand.
+    keys: Any  # (layers, slots, S, K, H)
+    values: Any  # (layers, slots, S, K, H)
+    conv: Any  # (layers, slots, taps - 1, D): last inputs of the short convolution
+    lengths: Any  # (slots,) int32
+
+    @classmethod
+    def create(cls, config: ModelConfig, num_slots: int, max_length: int) -> "KVCache":
+        """Empty slots for ``max_length`` tokens each."""
+        L, K, H = config.num_layers, config.num_kv_heads, config.head_dim
+        shape = (L, num_slots, max_length, K, H)
+        past = max(config.short_conv_width - 1, 0)
+        axes = ("layers", "batch", None, "kv_heads", "head_dim")
+        return cls(
+            keys=constrain(jnp.zeros(shape, config.dtype), *axes),
+            values=constrain(jnp.zeros(shape, config.dtype), *axes),
+            conv=jnp.zeros((L, num_slots, past, config.embed_dim), config.dtype),
+            lengths=jnp.zeros((num_slots,), jnp.int32),
+        )
+
+    def rows(self, num_new_B: Int[Array, " B"], slots_B: Int[Array, " B"] | None = None) -> Rows:
+        """Addresses of the next tokens; without ``slots_B``, row b is slot b."""
+        if slots_B is None:
+            slots_B = jnp.arange(self.lengths.shape[0], dtype=jnp.int32)
+        return Rows(slots_B, self.lengths[slots_B], num_new_B)
+
+    def write(
+        self,
+        layer: int | jax.Array,
+        k_BTKH: Float[Array, "B T K H"],
+        v_BTKH: Float[Array, "B T K H"],
+        rows: Rows,
+    ) -> "KVCache":
+        """Stores new keys and values at each row's own positions."""
+        columns = jnp.arange(k_BTKH.shape[1])
+        positions = rows.starts_B[:, None] + columns
+        # Columns that are not real go out of bounds, where the scatter drops them.
+        positions = jnp.where(columns < rows.num_new_B[:, None], positions, self.keys.shape[2])
+        where = (layer, rows.slots_B[:, None], positions)
+        return dataclasses.replace(
+            self,
+            keys=self.keys.at[where].set(k_BTKH.astype(self.keys.dtype), mode="drop"),
+            values=self.values.at[where].set(v_BTKH.astype(self.values.dtype), mode="drop"),
+        )
+
+    def attend(
+        self, layer: int | jax.Array, q_BTNH: Float[Array, "B T N H"], rows: Rows
+    ) -> Float[Array, "B T N H"]:
+        """Attention of new queries over their slot, up to and including their own position."""
+        keys = self.keys[layer, rows.slots_B]
+        values = self.values[layer, rows.slots_B]
+        B, T, N, H = q_BTNH.shape
+        K = keys.shape[2]
+        own = rows.starts_B[:, None] + jnp.arange(T)
+        mask_BTS = jnp.arange(keys.shape[1]) <= own[..., None]
+        q_BTKGH = q_BTNH.reshape(B, T, K, N // K, H) * H**-0.5
+        scores = jnp.einsum("BTKGH,BSKH->BKGTS", q_BTKGH, keys, preferred_element_type=jnp.float32)
+        scores = jnp.where(mask_BTS[:, None, None], scores, jnp.finfo(jnp.float32).min)
+        weights = jax.nn.softmax(scores, axis=-1).astype(values.dtype)
+        return jnp.einsum("BKGTS,BSKH->BTKGH", weights, values).reshape(B, T, N, H)
+
+    def past_inputs(self, layer: int | jax.Array, rows: Rows) -> Float[Array, "B C D"]:
+        """The convolution's last inputs before the new tokens; zeros before the first."""
+        return self.conv[layer, rows.slots_B]
+
+    def remember_inputs(
+        self, layer: int | jax.Array, x_BTD: Float[Array, "B T D"], rows: Rows
+    ) -> "KVCache":
+        """Keeps the last inputs up to each row's last real token."""
+        past = self.conv.shape[2]
+        inputs = jnp.concatenate([self.past_inputs(layer, rows).astype(x_BTD.dtype), x_BTD], axis=1)
+        index = rows.num_new_B[:, None] + jnp.arange(past)
+        kept = jnp.take_along_axis(inputs, index[..., None], axis=1)
+        # Rows without new tokens may name any slot, another row's too: they must not write.
+        slots = jnp.where(rows.num_new_B > 0, rows.slots_B, self.conv.shape[1])
+        conv = self.conv.at[layer, slots].set(kept.astype(self.conv.dtype), mode="drop")
+        return dataclasses.replace(self, conv=conv)
+
+    def advance(self, rows: Rows) -> "KVCache":
+        """Counts the new tokens in."""
+        lengths = self.lengths.at[rows.slots_B].add(rows.num_new_B)
+        return dataclasses.replace(self, lengths=lengths)
+
+    def clear(self, slots: Int[Array, " n"]) -> "KVCache":
+        """Empties slots for new rows; a slot number out of range is ignored."""
+        return dataclasses.replace(
+            self,
+            conv=self.conv.at[:, slots].set(0, mode="drop"),
+            lengths=self.lengths.at[slots].set(0, mode="drop"),
+        )

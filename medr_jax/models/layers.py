@@ -1,0 +1,169 @@
+"""Layers without attention: weights, norm, embedding, rotary positions, MLP, convolution."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Float, Int
+
+from medr_jax.models.config import Activation, ModelConfig, RopeScaling
+from medr_jax.sharding import constrain
+
+
+def weight(
+    shape: tuple[int, ...],
+    axes: tuple[str, ...],
+    std: float,
+    config: ModelConfig,
+    rngs: nnx.Rngs,
+) -> nnx.Param:
+    """A normal(0, std) parameter that carries its logical axis names."""
+    value = std * jax.random.normal(rngs.params(), shape, jnp.float32)
+    return nnx.Param(value.astype(config.param_dtype), axes=axes)
+
+
+def constant(
+    shape: tuple[int, ...], axes: tuple[str, ...], value: float, config: ModelConfig
+) -> nnx.Param:
+    """A parameter that starts as a constant: norm scales 1, biases 0."""
+    return nnx.Param(jnp.full(shape, value, config.param_dtype), axes=axes)
+
+
+def init_std(config: ModelConfig, fan_in: int) -> float:
+    """The configured std, or 1/sqrt(fan_in)."""
+    return config.init_std or fan_in**-0.5
+
+
+class RMSNorm(nnx.Module):
+    """x / sqrt(mean(x^2) + eps) * scale over the last dimension, computed in float32."""
+
+    def __init__(self, size: int, axis: str, config: ModelConfig):
+        self.eps = config.norm_eps
+        self.scale = constant((size,), (axis,), 1.0, config)
+
+    def __call__(self, x: Float[Array, "*batch D"]) -> Float[Array, "*batch D"]:
+        wide = x.astype(jnp.float32)
+        inverse = jax.lax.rsqrt(jnp.mean(wide * wide, axis=-1, keepdims=True) + self.eps)
+        return (wide * inverse * self.scale[...].astype(jnp.float32)).astype(x.dtype)
+
+
+@jax.custom_vjp
+def embed(
+    table_VD: Float[Array, "V D"], token_ids: Int[Array, "*batch"]
+) -> Float[Array, "*batch D"]:
+    """Rows of the table. The gradient is a one-hot matmul: scatter-add is serial on CPU."""
+    return jnp.take(table_VD, token_ids, axis=0)
+
+
+def _embed_forward(table_VD: jax.Array, token_ids: jax.Array):
+    # An empty slice carries the table's size and dtype without keeping the table alive.
+    return embed(table_VD, token_ids), (token_ids, table_VD[:, :0])
+
+
+def _embed_backward(saved, gradient):
+    token_ids, empty = saved
+    flat = gradient.reshape(-1, gradient.shape[-1])
+    one_hot = jax.nn.one_hot(token_ids.reshape(-1), empty.shape[0], dtype=flat.dtype)
+    table_gradient = jnp.einsum("nv,nd->vd", one_hot, flat, preferred_element_type=jnp.float32)
+    return table_gradient.astype(empty.dtype), None
+
+
+embed.defvjp(_embed_forward, _embed_backward)
+
+
+def rope_frequencies(config: ModelConfig) -> np.ndarray:
+    """Radians per position of each rotated pair, shape (head_dim / 2,).
+
+    theta^(-2i/head_dim); Llama 3 divides those of long wavelength by ``rope_factor``, leaves
+    those of short wavelength and interpolates between (Llama 3.1 model card, 2024).
+    """
+    exponents = np.arange(0, config.head_dim, 2, dtype=np.float64) / config.head_dim
+    frequencies = config.rope_theta**-exponents
+    if config.rope_scaling is RopeScaling.llama3:
+        turns = config.rope_original_length * frequencies / (2 * math.pi)
+        low, high = config.rope_low_freq_factor, config.rope_high_freq_factor
+        keep = np.clip((turns - low) / (high - low), 0.0, 1.0)
+        frequencies = frequencies * (keep + (1 - keep) / config.rope_factor)
+    return frequencies.astype(np.float32)
+
+
+def rope_angles(
+    positions: Int[Array, "B T"], config: ModelConfig
+) -> tuple[Float[Array, "B T R"], Float[Array, "B T R"]]:
+    """Cosine and sine of position times frequency, R = head_dim / 2, float32."""
+    angles = positions[..., None].astype(jnp.float32) * rope_frequencies(config)
+    return jnp.cos(angles), jnp.sin(angles)
+
+
+def rotate(
+    x_BTNH: Float[Array, "B T N H"], rope: tuple[Float[Array, "B T R"], Float[Array, "B T R"]]
+) -> Float[Array, "B T N H"]:
+    """Rotary embedding of pairs (i, i + H/2), the half-split order of Hugging Face weights."""
+    cos, sin = (part[:, :, None, :] for part in rope)
+    first, second = jnp.split(x_BTNH.astype(jnp.float32), 2, axis=-1)
+    rotated = [first * cos - second * sin, second * cos + first * sin]
+    return jnp.concatenate(rotated, axis=-1).astype(x_BTNH.dtype)
+
+
+class MLP(nnx.Module):
+    """down(silu(gate x) * up x), or down(relu(up x)^2) for ``relu2``."""
+
+    def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
+        D, F = config.embed_dim, config.mlp_dim
+        self.activation = config.activation
+        if config.activation is Activation.silu:
+            self.gate = weight((D, F), ("embed", "mlp"), init_std(config, D), config, rngs)
+        self.up = weight((D, F), ("embed", "mlp"), init_std(config, D), config, rngs)
+        self.down = weight((F, D), ("mlp", "embed"), init_std(config, F), config, rngs)
+
+    def __call__(self, x_BTD: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
+        up = constrain(x_BTD @ self.up[...].astype(x_BTD.dtype), "batch", "length", "mlp")
+        if self.activation is Activation.silu:
+            hidden = jax.nn.silu(x_BTD @ self.gate[...].astype(x_BTD.dtype)) * up
+        else:
+            hidden = jnp.square(jax.nn.relu(up))
+        return hidden @ self.down[...].astype(x_BTD.dtype)
+
+
+class ShortConv(nnx.Module):
+    """Causal depthwise convolution with a residual: x_t + sum_j tap_j * x_(t-j).
+
+    It lets a layer see the preceding tokens without attention, which is what makes copying
+    names learnable for a model of a million parameters. The tap of the previous token starts
+    at 0.5, the others at 0.
+    """
+
+    def __init__(self, config: ModelConfig):
+        self.width = config.short_conv_width
+        taps = np.zeros((self.width, config.embed_dim), np.float32)
+        taps[1:2] = 0.5
+        self.taps = nnx.Param(jnp.asarray(taps, config.param_dtype), axes=("taps", "embed"))
+
+    def __call__(
+        self, x_BTD: Float[Array, "B T D"], segment_ids_BT: Int[Array, "B T"]
+    ) -> Float[Array, "B T D"]:
+        """Over packed rows: a token sees only earlier tokens of its own segment."""
+        T = x_BTD.shape[1]
+        taps = self.taps[...].astype(x_BTD.dtype)
+        out = x_BTD + x_BTD * taps[0]
+        for back in range(1, min(self.width, T)):
+            earlier = jnp.pad(x_BTD[:, :-back], ((0, 0), (back, 0), (0, 0)))
+            segment = jnp.pad(segment_ids_BT[:, :-back], ((0, 0), (back, 0)), constant_values=-1)
+            same = (segment == segment_ids_BT)[..., None]
+            out = out + jnp.where(same, earlier, 0) * taps[back]
+        return out
+
+    def extend(
+        self, x_BTD: Float[Array, "B T D"], past_BCD: Float[Array, "B C D"]
+    ) -> Float[Array, "B T D"]:
+        """Over new tokens of one segment per row, after its last ``width - 1`` inputs."""
+        T = x_BTD.shape[1]
+        taps = self.taps[...].astype(x_BTD.dtype)
+        inputs = jnp.concatenate([past_BCD.astype(x_BTD.dtype), x_BTD], axis=1)
+        out = x_BTD
+        for back in range(self.width):
+            start = self.width - 1 - back
+            out = out + inputs[:, start : start + T] * taps[back]
+        return out

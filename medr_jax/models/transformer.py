@@ -1,0 +1,183 @@
+"""The decoder-only transformer, its creation on a mesh, and its cached path."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, Int
+
+from medr_jax import sharding
+from medr_jax.models.attention import Attention
+from medr_jax.models.config import ModelConfig, Remat
+from medr_jax.models.kv_cache import KVCache, Rows
+from medr_jax.models.layers import MLP, RMSNorm, ShortConv, embed, rope_angles, weight
+
+
+class Block(nnx.Module):
+    """x + attention(conv(norm x)), then x + mlp(norm x)."""
+
+    def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
+        self.attention_norm = RMSNorm(config.embed_dim, "embed", config)
+        self.conv = ShortConv(config) if config.short_conv_width else None
+        self.attention = Attention(config, rngs)
+        self.mlp_norm = RMSNorm(config.embed_dim, "embed", config)
+        self.mlp = MLP(config, rngs)
+
+    def __call__(
+        self,
+        x_BTD: Float[Array, "B T D"],
+        rope: tuple[jax.Array, jax.Array],
+        segment_ids_BT: Int[Array, "B T"],
+    ) -> Float[Array, "B T D"]:
+        """One layer over packed rows."""
+        h = self.attention_norm(x_BTD)
+        if self.conv is not None:
+            h = self.conv(h, segment_ids_BT)
+        x_BTD = x_BTD + self.attention(h, rope, segment_ids_BT)
+        x_BTD = x_BTD + self.mlp(self.mlp_norm(x_BTD))
+        return sharding.constrain(x_BTD, "batch", "length", "activation")
+
+    def extend(
+        self,
+        x_BTD: Float[Array, "B T D"],
+        rope: tuple[jax.Array, jax.Array],
+        cache: KVCache,
+        layer: int | jax.Array,
+        rows: Rows,
+    ) -> tuple[Float[Array, "B T D"], KVCache]:
+        """The same layer over new tokens of cached rows."""
+        h = self.attention_norm(x_BTD)
+        if self.conv is not None:
+            past = cache.past_inputs(layer, rows)
+            cache = cache.remember_inputs(layer, h, rows)
+            h = self.conv.extend(h, past)
+        out, cache = self.attention.extend(h, rope, cache, layer, rows)
+        x_BTD = x_BTD + out
+        return x_BTD + self.mlp(self.mlp_norm(x_BTD)), cache
+
+
+class Transformer(nnx.Module):
+    """Token ids to hidden states; ``logits`` from those. Layers are stacked along axis 0."""
+
+    def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
+        if config.vocab_size < 1:
+            raise ValueError(
+                "model.vocab_size=0; fill in the tokenizer's with "
+                "dataclasses.replace(config, vocab_size=tokenizer.vocab_size)"
+            )
+        self.config = config
+        V, D = config.vocab_size, config.embed_dim
+        std = config.init_std or D**-0.5
+        self.embedding = weight((V, D), ("vocab", "embed"), std, config, rngs)
+        self.layers = _stacked(config, rngs)
+        self.final_norm = RMSNorm(D, "embed", config)
+        if not config.tied_embeddings:
+            self.head = weight((V, D), ("vocab", "embed"), std, config, rngs)
+
+    def __call__(
+        self,
+        token_ids_BT: Int[Array, "B T"],
+        positions_BT: Int[Array, "B T"],
+        segment_ids_BT: Int[Array, "B T"],
+    ) -> Float[Array, "B T D"]:
+        """Final hidden states of packed rows: causal within a segment; segment 0 is padding."""
+        rope = rope_angles(positions_BT, self.config)
+
+        def layer(x_BTD: jax.Array, block: Block, _: int | jax.Array) -> jax.Array:
+            return block(x_BTD, rope, segment_ids_BT)
+
+        x_BTD = sharding.constrain(self._embed(token_ids_BT), "batch", "length", "activation")
+        return self.final_norm(self._run(layer, x_BTD, self.config.remat))
+
+    def extend(
+        self,
+        token_ids_BT: Int[Array, "B T"],
+        cache: KVCache,
+        num_new_B: Int[Array, " B"],
+        slots_B: Int[Array, " B"] | None = None,
+    ) -> tuple[Float[Array, "B T D"], KVCache]:
+        """Hidden states of new tokens, each row continuing its cache slot at its own length.
+
+        Row b has ``num_new_B[b]`` real tokens, from column 0 on; the hidden states of its other
+        columns mean nothing. Without ``slots_B``, row b is slot b.
+        """
+        rows = cache.rows(num_new_B, slots_B)
+        positions_BT = rows.starts_B[:, None] + jnp.arange(token_ids_BT.shape[1])
+        rope = rope_angles(positions_BT, self.config)
+
+        def layer(carry: tuple, block: Block, index: int | jax.Array) -> tuple:
+            return block.extend(carry[0], rope, carry[1], index, rows)
+
+        x_BTD, cache = self._run(layer, (self._embed(token_ids_BT), cache), Remat.none)
+        return self.final_norm(x_BTD), cache.advance(rows)
+
+    def logits(self, hidden: Float[Array, "*batch D"]) -> Float[Array, "*batch V"]:
+        """Unnormalised log-probabilities in float32."""
+        table = self.embedding if self.config.tied_embeddings else self.head
+        return jnp.einsum(
+            "...D,VD->...V",
+            hidden,
+            table[...].astype(hidden.dtype),
+            preferred_element_type=jnp.float32,
+        )
+
+    def _embed(self, token_ids_BT: Int[Array, "B T"]) -> Float[Array, "B T D"]:
+        x_BTD = embed(self.embedding[...], token_ids_BT).astype(self.config.dtype)
+        if self.config.scale_embeddings:
+            x_BTD = x_BTD * self.config.embed_dim**0.5
+        return x_BTD
+
+    def _run(self, layer: Callable[..., Any], carry: Any, remat: Remat) -> Any:
+        """``carry = layer(carry, block, index)`` over the layers, scanned or unrolled."""
+        graph, stacked = nnx.split(self.layers)
+
+        def step(carry: Any, state: nnx.State, index: int | jax.Array) -> Any:
+            return layer(carry, nnx.merge(graph, state), index)
+
+        scanned = self.config.scan_layers
+        if remat is not Remat.none:
+            policy = None
+            if remat is Remat.dots:
+                policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable
+            # Inside a scan the loop itself keeps the compiler from undoing the recomputation.
+            step = jax.checkpoint(step, policy=policy, prevent_cse=not scanned)
+        if scanned:
+            indices = jnp.arange(self.config.num_layers)
+            return jax.lax.scan(lambda c, x: (step(c, *x), None), carry, (stacked, indices))[0]
+        for index in range(self.config.num_layers):
+            carry = step(carry, jax.tree.map(lambda leaf: leaf[index], stacked), index)
+        return carry
+
+
+def _stacked(config: ModelConfig, rngs: nnx.Rngs) -> Block:
+    @nnx.split_rngs(splits=config.num_layers)
+    @nnx.vmap(transform_metadata={nnx.PARTITION_NAME: None})
+    def make(rngs: nnx.Rngs) -> Block:
+        return Block(config, rngs)
+
+    return make(rngs)
+
+
+def abstract_model(config: ModelConfig) -> Transformer:
+    """The model with shapes in place of arrays: nothing is allocated."""
+    return nnx.eval_shape(lambda: Transformer(config, nnx.Rngs(0)))
+
+
+def create_model(config: ModelConfig, mesh: Mesh, seed: int) -> Transformer:
+    """A freshly initialised model whose parameters are born sharded over the mesh."""
+    graph, shapes = nnx.split(abstract_model(config))
+
+    def init(rng: jax.Array) -> nnx.State:
+        return nnx.state(Transformer(config, nnx.Rngs(params=rng)))
+
+    with jax.set_mesh(mesh):
+        made = jax.jit(init, out_shardings=sharding.shardings(shapes, mesh))
+        return nnx.merge(graph, made(jax.random.key(seed)))
+
+
+def num_parameters(config: ModelConfig) -> int:
+    """Parameter count; a tied embedding counts once."""
+    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(abstract_model(config))))

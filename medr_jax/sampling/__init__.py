@@ -1,0 +1,1 @@
+"""Sampling from the model: logits to tokens, and the slot engine."""

@@ -1,0 +1,118 @@
+"""The device mesh, and the one table that maps logical array axes to its axes.
+
+Parameters carry logical axis names (``nnx.Param(..., axes=("embed", "mlp"))``); activations
+are named where they are constrained. Nothing else in the code knows the mesh's axes.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from flax import nnx
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+MESH_AXES = ("data", "fsdp", "tensor")
+
+RULES: dict[str, tuple[str, ...]] = {
+    "batch": ("data", "fsdp"),
+    "length": (),
+    "activation": (),  # the embedding dimension of activations, replicated
+    "layers": (),
+    "vocab": ("tensor",),
+    "embed": ("fsdp",),
+    "heads": ("tensor",),
+    "kv_heads": ("tensor",),
+    "head_dim": (),
+    "mlp": ("tensor",),
+    "taps": (),
+}
+"""Logical axis -> mesh axes it is split over."""
+
+
+@dataclass(kw_only=True, slots=True)
+class MeshConfig:
+    """Devices along each mesh axis; one of them may be -1 for "all that are left"."""
+
+    data: int = 1  # replicas of the parameters; splits the batch
+    fsdp: int = 1  # splits parameters, optimizer state and the batch
+    tensor: int = 1  # splits heads, hidden units and vocabulary
+
+    def __post_init__(self) -> None:
+        sizes = [self.data, self.fsdp, self.tensor]
+        if any(size < 1 and size != -1 for size in sizes) or sizes.count(-1) > 1:
+            raise ValueError(
+                f"mesh: data={self.data}, fsdp={self.fsdp}, tensor={self.tensor}; each must be "
+                "at least 1, and at most one may be -1 (all remaining devices)"
+            )
+
+
+def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """The (data, fsdp, tensor) mesh over the first devices that it needs.
+
+    Raises:
+        ValueError: fewer devices than the mesh asks for, or a remainder with -1.
+    """
+    devices = list(jax.devices() if devices is None else devices)
+    sizes = [config.data, config.fsdp, config.tensor]
+    fixed = math.prod(size for size in sizes if size != -1)
+    if -1 in sizes and len(devices) % fixed == 0:
+        sizes[sizes.index(-1)] = len(devices) // fixed
+    if -1 in sizes or math.prod(sizes) > len(devices):
+        asked = f"data={config.data}, fsdp={config.fsdp}, tensor={config.tensor}"
+        raise ValueError(
+            f"mesh: {asked} does not fit {len(devices)} {devices[0].platform} device(s); lower "
+            "it, or for a trial on CPU set XLA_FLAGS=--xla_force_host_platform_device_count=8"
+        )
+    return jax.make_mesh(
+        tuple(sizes),
+        MESH_AXES,
+        axis_types=(AxisType.Auto,) * len(MESH_AXES),
+        devices=devices[: math.prod(sizes)],
+    )
+
+
+def partition_spec(axes: Sequence[str | None], shape: Sequence[int], mesh: Any) -> PartitionSpec:
+    """Where an array of this shape lives. An axis that does not divide evenly is replicated."""
+    if len(axes) != len(shape):
+        raise ValueError(f"axes {tuple(axes)} do not name the dimensions of shape {tuple(shape)}")
+    entries = []
+    for name, size in zip(axes, shape, strict=True):
+        names = RULES[name] if name else ()
+        names = tuple(axis for axis in names if mesh.shape.get(axis, 1) > 1)
+        if size % math.prod(mesh.shape[axis] for axis in names):
+            names = ()
+        entries.append(names[0] if len(names) == 1 else names or None)
+    return PartitionSpec(*entries)
+
+
+def named_sharding(mesh: Mesh, axes: Sequence[str | None], shape: Sequence[int]) -> NamedSharding:
+    """``partition_spec`` bound to the mesh."""
+    return NamedSharding(mesh, partition_spec(axes, shape, mesh))
+
+
+def shardings(tree: Any, mesh: Mesh) -> Any:
+    """A sharding for every array of a pytree of (possibly abstract) parameters.
+
+    ``nnx.Param`` leaves follow their ``axes``, stacked or not; so do optimizer moments, which
+    optax builds in the parameters' image. Other arrays are replicated.
+    """
+
+    def one(leaf: Any) -> Any:
+        if not isinstance(leaf, nnx.Variable):
+            return NamedSharding(mesh, PartitionSpec())
+        value = leaf.get_value()
+        axes = leaf.get_metadata().get("axes", (None,) * value.ndim)
+        axes = ("layers",) * (value.ndim - len(axes)) + tuple(axes)
+        return leaf.replace(named_sharding(mesh, axes, value.shape))
+
+    return jax.tree.map(one, tree, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+
+
+def constrain(array: jax.Array, *axes: str | None) -> jax.Array:
+    """Pins an activation to the current mesh (``jax.set_mesh``); without one, does nothing."""
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty or mesh.size == 1:
+        return array
+    return jax.lax.with_sharding_constraint(array, partition_spec(axes, array.shape, mesh))
