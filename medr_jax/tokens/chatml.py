@@ -1,0 +1,260 @@
+"""The ``chatml`` protocol: Qwen2.5's conversation format with JSON tool calls.
+
+Prompt, completion, observation, last completion::
+
+    <|im_start|>system\\n ... <|im_end|>\\n<|im_start|>user\\nquestion<|im_end|>\\n
+    <|im_start|>assistant\\n
+
+    thought\\n<tool_call>\\n{"name": "search", "arguments": {"query": "..."}}\\n</tool_call>
+    <|im_end|>
+
+    \\n<|im_start|>user\\n<tool_response>\\n[1] Title: snippet\\n</tool_response><|im_end|>\\n
+    <|im_start|>assistant\\n
+
+    thought\\n<tool_call>\\n{"name": "answer", "arguments": {"text": "...", "citations": [1]}}\\n
+    </tool_call><|im_end|>
+
+A conversation rendered here equals the one that Qwen2.5's chat template renders from the same
+messages (tested), but for what differs by design:
+
+* The system message is ours, tool descriptions included; the template's ``tools=`` and its
+  default system prompt are not used.
+* The newline after ``<|im_end|>`` belongs to what follows: the model never samples it, so it is
+  context and not in the loss. After the last turn there is none.
+* Text between control tokens is encoded a segment at a time, so ids of a question or a result
+  do not depend on the header before it. The template's text, tokenised whole, can merge a
+  leading newline of the content with the header's.
+* A tool call's JSON stays as the model wrote it; the template parses and dumps it again.
+* Control tokens inside questions, results and completions stay plain text; ``</tool_response``
+  in a result, which is plain text in Qwen2.5's format, is broken by a space.
+* The answer is a call of ``answer``, so that giving one is an act and not the lack of one.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from medr_jax.tokens.protocol import (
+    ParsedTurn,
+    Piece,
+    Role,
+    Segment,
+    checked,
+    control,
+    parse_label,
+    split_at_controls,
+    text,
+    turn_problem,
+)
+from medr_jax.tokens.tokenizer import Tokenizer
+from medr_jax.types import Hit, Record, Status, ToolCall, ToolResult
+
+PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+CALL, CALL_END = "<tool_call>", "</tool_call>"
+ANSWER = "answer"
+
+ANSWER_SCHEMA = {
+    "name": ANSWER,
+    "description": "Ends the research with the final answer.",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "text": {"type": "string", "description": "The answer alone, as short as possible."},
+            "citations": {
+                "type": "array",
+                "items": {"type": "integer"},
+                "description": "Numbers of the results that state the answer.",
+            },
+        },
+        "required": ["text", "citations"],
+    },
+}
+
+_INTRODUCTION = (
+    "You research medical questions. Look facts up with the functions below, one step at a time, "
+    "and rely on what they return. Say briefly what you are looking for, then call functions. "
+    "Every result has a number in square brackets.\n\n"
+    "# Functions\n\nOne JSON description a line:\n<tools>\n"
+)
+_HOW_TO_CALL = "\n</tools>\n\nA call is a JSON object between two tags; several may follow:\n"
+_CALL_SHAPE = '\n{"name": "function name", "arguments": {"argument": "value"}}\n'
+
+
+class _Malformed(Exception):
+    """Why a completion cannot be read."""
+
+
+class _Call(Record):
+    name: str
+    arguments: dict[str, Any] = {}
+
+
+class _Answer(msgspec.Struct, forbid_unknown_fields=True):
+    text: str
+    citations: list[int | str] = []
+
+
+class ChatmlProtocol:
+    """See the module's docstring."""
+
+    name = "chatml"
+    version = 1
+    control_tokens = (PAD, START, END, CALL, CALL_END)
+
+    def prompt(self, question_text: str, tool_schemas: Sequence[dict]) -> list[Segment]:
+        """System message with the functions, the question, and the model's header."""
+        functions = "\n".join(
+            json.dumps(_function(schema), ensure_ascii=False)
+            for schema in (*tool_schemas, ANSWER_SCHEMA)
+        )
+        return [
+            *_header("system"),
+            text(_INTRODUCTION + functions + _HOW_TO_CALL, Role.SYSTEM),
+            control(CALL, Role.SYSTEM),
+            text(_CALL_SHAPE, Role.SYSTEM),
+            control(CALL_END, Role.SYSTEM),
+            *_next_header("user"),
+            text(question_text, Role.USER),
+            *_next_header("assistant"),
+        ]
+
+    def completion(self, turn: ParsedTurn) -> list[Segment]:
+        """Thought as plain text, then one JSON block a call; the answer is such a call."""
+        if problem := turn_problem(turn):
+            raise ValueError(f"a malformed turn has no written form: {problem}")
+        segments = []
+        if thought := turn.thought.strip():
+            segments.append(text(f"{thought}\n", Role.THOUGHT))
+        blocks = [(Role.CALL, call.name, call.arguments) for call in turn.calls]
+        if turn.answer_text is not None:
+            arguments = {"text": turn.answer_text, "citations": list(turn.cited_labels)}
+            blocks.append((Role.ANSWER, ANSWER, arguments))
+        for i, (role, name, arguments) in enumerate(blocks):
+            if i:
+                segments.append(text("\n", role))
+            written = json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
+            segments += [control(CALL, role), text(f"\n{written}\n", role), control(CALL_END, role)]
+        return [*segments, control(END, Role.END)]
+
+    def observation(self, results: Sequence[ToolResult]) -> list[Segment]:
+        """One user message with a ``<tool_response>`` for each result."""
+        segments = [text("\n", Role.HEADER), *_header("user")]
+        for i, result in enumerate(results):
+            opening = "<tool_response>\n" if i == 0 else "\n<tool_response>\n"
+            segments += [
+                text(opening, Role.HEADER),
+                text(_shown(result), Role.TOOL),
+                text("\n</tool_response>", Role.HEADER),
+            ]
+        return [*segments, *_next_header("assistant")]
+
+    def parse(self, token_ids: Sequence[int], tokenizer: Tokenizer) -> ParsedTurn:
+        """What a completion says; a malformed one carries its error."""
+        pieces = split_at_controls(token_ids, tokenizer)
+        thought = pieces[0].text.strip()
+        try:
+            return checked(_read(thought, pieces[1:]))
+        except _Malformed as problem:
+            return ParsedTurn(thought=thought, error=str(problem), status=Status.MODEL_ERROR)
+
+    def completion_roles(self, token_ids: Sequence[int], tokenizer: Tokenizer) -> list[Role]:
+        """THOUGHT up to the first block; a block is CALL, or ANSWER when it calls ``answer``."""
+        roles: list[Role] = []
+        role = Role.THOUGHT
+        for position, token_id in enumerate(token_ids):
+            name = tokenizer.control_name(int(token_id))
+            if name == CALL:
+                block = split_at_controls(token_ids[position + 1 :], tokenizer)[0]
+                role = Role.ANSWER if _is_answer(block.text) else Role.CALL
+            elif name == END:
+                role = Role.END
+            roles.append(role)
+        return roles
+
+    def stop_ids(self, tokenizer: Tokenizer) -> tuple[int, ...]:
+        """``<|im_end|>``, and what no completion may contain."""
+        return tuple(tokenizer.control(name) for name in (END, PAD, START))
+
+
+def _header(speaker: str) -> list[Segment]:
+    return [control(START, Role.HEADER), text(f"{speaker}\n", Role.HEADER)]
+
+
+def _next_header(speaker: str) -> list[Segment]:
+    """Ends a message of ours and opens the next one."""
+    return [control(END, Role.HEADER), text("\n", Role.HEADER), *_header(speaker)]
+
+
+def _function(schema: dict) -> dict:
+    return schema if "function" in schema else {"type": "function", "function": schema}
+
+
+def _shown(result: ToolResult) -> str:
+    lines = [_hit_line(hit) for hit in result.hits]
+    if result.status != Status.OK:
+        lines.append(f"Error: {result.text}")
+    elif result.text:
+        lines.append(result.text)
+    return "\n".join(lines).replace("</tool_response", "< /tool_response")
+
+
+def _hit_line(hit: Hit) -> str:
+    """One line whatever the document holds, so that it cannot pretend to be another hit."""
+    shown = f"{hit.title}: {hit.snippet}" if hit.snippet else hit.title
+    return f"[{hit.label}] {' '.join(shown.split())}"
+
+
+def _read(thought: str, pieces: Sequence[Piece]) -> ParsedTurn:
+    """(<tool_call> json </tool_call>)* <|im_end|>, or _Malformed."""
+    if not pieces or pieces[-1].control != END:
+        raise _Malformed(f"does not end with {END}")
+    calls: list[ToolCall] = []
+    answers: list[_Answer] = []
+    expected = CALL
+    for name, content in pieces[:-1]:
+        if name != expected:
+            raise _Malformed(f"{name} where {expected} or the end was expected")
+        if name == CALL:
+            call = _read_block(content)
+            if call.name == ANSWER:
+                answers.append(_convert(call.arguments, _Answer))
+            else:
+                calls.append(_convert(msgspec.structs.asdict(call), ToolCall))
+        elif content.strip():
+            raise _Malformed(f"text after {CALL_END}")
+        expected = CALL_END if name == CALL else CALL
+    if expected == CALL_END or pieces[-1].text:
+        raise _Malformed(f"{CALL} is not closed, or text follows {END}")
+    if len(answers) > 1:
+        raise _Malformed("two answers in one turn")
+    for answer in answers:
+        labels = tuple(parse_label(str(label)) for label in answer.citations)
+        if None in labels:
+            raise _Malformed("citations are numbers of results")
+        return ParsedTurn(
+            thought=thought, calls=tuple(calls), answer_text=answer.text, cited_labels=labels
+        )
+    return ParsedTurn(thought=thought, calls=tuple(calls))
+
+
+def _read_block(content: str) -> _Call:
+    try:
+        return msgspec.json.decode(content.strip(), type=_Call)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
+        raise _Malformed(f"the tool call is not the expected JSON: {problem}") from None
+
+
+def _convert(arguments: dict, record_type: type) -> Any:
+    try:
+        return msgspec.convert(arguments, record_type)
+    except (msgspec.ValidationError, RecursionError) as problem:
+        raise _Malformed(f"the tool call's arguments: {problem}") from None
+
+
+def _is_answer(content: str) -> bool:
+    try:
+        return _read_block(content).name == ANSWER
+    except _Malformed:
+        return False
