@@ -1,5 +1,6 @@
 """The decoder-only transformer, its creation on a mesh, and its cached path."""
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -148,7 +149,7 @@ class Transformer(nnx.Module):
             indices = jnp.arange(self.config.num_layers)
             return jax.lax.scan(lambda c, x: (step(c, *x), None), carry, (stacked, indices))[0]
         for index in range(self.config.num_layers):
-            carry = step(carry, jax.tree.map(lambda leaf: leaf[index], stacked), index)
+            carry = step(carry, jax.tree.map(operator.itemgetter(index), stacked), index)
         return carry
 
 
