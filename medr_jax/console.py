@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import rich.console
@@ -15,15 +15,22 @@ _console = rich.console.Console(stderr=True, highlight=False)
 
 def say(text: str) -> None:
     """One plain line; markup in ``text`` is shown, not interpreted."""
-    _console.print(text, markup=False)
+    _console.print(text, markup=False, soft_wrap=True)
 
 
 def error(text: str) -> None:
     """A line that says what went wrong and what to do."""
-    _console.print(f"error: {text}", style="bold red", markup=False)
+    _console.print(f"error: {text}", style="bold red", markup=False, soft_wrap=True)
 
 
-def _progress(**options: bool) -> rich.progress.Progress:
+def facts(values: Mapping[str, object]) -> None:
+    """One indented line a value, the values aligned."""
+    width = max((len(name) for name in values), default=0)
+    for name, value in values.items():
+        say(f"  {name:<{width}}  {_number(value)}")
+
+
+def _progress() -> rich.progress.Progress:
     return rich.progress.Progress(
         rich.progress.TextColumn("  {task.description}"),
         rich.progress.BarColumn(),
@@ -32,7 +39,6 @@ def _progress(**options: bool) -> rich.progress.Progress:
         rich.progress.TextColumn("{task.fields[note]}"),
         console=_console,
         transient=True,
-        **options,
     )
 
 
@@ -47,7 +53,7 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
 
 
 @contextlib.contextmanager
-def bar(description: str, total: int | None = None):
+def bar(description: str, total: int | None = None) -> Iterator[Callable[..., None]]:
     """A bar to advance by hand: yields ``advance(steps, note="")``."""
     with _progress() as progress:
         task = progress.add_task(description, total=total, note="")
@@ -59,7 +65,7 @@ def bar(description: str, total: int | None = None):
 
 
 @contextlib.contextmanager
-def stage(name: str):
+def stage(name: str) -> Iterator[dict[str, object]]:
     """Times a stage; yields a dict, and prints it with the seconds when the stage ends."""
     start = time.perf_counter()
     shown: dict[str, object] = {}

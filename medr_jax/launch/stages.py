@@ -3,15 +3,21 @@
 Each function makes sure of the stages before it, so any command can be the first one run.
 """
 
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
-from medr_jax import artifacts, console, jsonl
+from medr_jax import artifacts, console
 from medr_jax.artifacts import Artifact, Outcome
 from medr_jax.graph import build as graph_build
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
+from medr_jax.graph.sources import hpo
 from medr_jax.launch import record
+
+
+RELEASE_FILES = {".obo", ".hpoa", ".txt"}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -30,10 +36,14 @@ def run_stage(
     settings: dict[str, object],
     inputs: dict[str, str],
     version: str,
-    build,
+    build: Callable[[Path], Outcome],
+    shown: Sequence[str],
 ) -> Artifact:
-    """Builds or reuses one artifact, prints its line and links it in the run directory."""
-    with console.stage(stage) as shown:
+    """Builds or reuses one artifact, prints its line and links it in the run directory.
+
+    ``shown`` names the counts that stand in the line; the manifest has them all.
+    """
+    with console.stage(stage) as line:
         artifact = artifacts.get_or_build(
             config.paths.artifacts,
             stage,
@@ -42,9 +52,9 @@ def run_stage(
             version=version,
             build=build,
         )
-        shown.update(artifact.manifest.counts)
-        if artifact.reused:
-            shown["reused"] = str(artifact.path)
+        counts = artifact.manifest.counts
+        line.update({name: counts[name] for name in shown if name in counts})
+        line["reused" if artifact.reused else "in"] = str(artifact.path)
     record.link_artifact(getattr(config, "run_dir", None), artifact)
     return artifact
 
@@ -63,10 +73,18 @@ def graph(config: SimpleNamespace) -> Artifact:
         config,
         "graph",
         settings={"graph": config.graph},
-        inputs=graph_build.source_hashes(config.graph),
+        inputs=_release_hashes(config.graph.directory),
         version=artifacts.code_version("medr_jax.graph", "medr_jax.types"),
         build=build,
+        shown=("disease", "phenotype", "gene", "edges", "excluded_edges"),
     )
+
+
+def _release_hashes(directory: str) -> dict[str, str]:
+    """File name -> sha256 of what the graph is read from: a changed release is a new input."""
+    folder = Path(directory) if directory else hpo.package_directory()
+    files = [file for file in sorted(folder.iterdir()) if file.suffix in RELEASE_FILES]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def load_graph(artifact: Artifact) -> KnowledgeGraph:
@@ -93,6 +111,7 @@ def index(config: SimpleNamespace, graph_artifact: Artifact | None = None) -> Ar
         inputs={"graph": graph_artifact.content_hash},
         version=artifacts.code_version("medr_jax.retrieval"),
         build=build,
+        shown=("documents",),
     )
 
 
@@ -138,6 +157,7 @@ def synthesize(config: SimpleNamespace) -> Artifact:
             "medr_jax.data.tfds_builder",
         ),
         build=build,
+        shown=("train", "dev", "test", "rejected", "mean_tool_calls"),
     )
 
 
@@ -158,9 +178,7 @@ def tokenizer(config: SimpleNamespace, dataset: Artifact | None = None) -> Artif
         )
         trained = train_tokenizer(texts, config.tokenizer, agent_protocol.control_tokens)
         trained.save(path)
-        return Outcome(
-            content_hash=trained.content_hash, counts={"vocabulary": trained.vocab_size}
-        )
+        return Outcome(content_hash=trained.content_hash, counts={"vocabulary": trained.vocab_size})
 
     return run_stage(
         config,
@@ -169,9 +187,5 @@ def tokenizer(config: SimpleNamespace, dataset: Artifact | None = None) -> Artif
         inputs={"synthesis": dataset.content_hash},
         version=artifacts.code_version("medr_jax.tokens"),
         build=build,
+        shown=("vocabulary",),
     )
-
-
-def save_json(path: Path, value: object) -> None:
-    """Canonical JSON with a final newline."""
-    jsonl.write(path, [value])
