@@ -66,6 +66,12 @@ class Adjacency:
         """Pair numbers that enter an entity, sorted by relation and source."""
         return self.backward_order[_slice(self.backward, target, relation)]
 
+    def degree(self, entity: int, relation: Relation | None = None) -> int:
+        """Number of pairs at an entity, in both directions, whatever their polarity."""
+        leaving = _slice(self.forward, entity, relation)
+        entering = _slice(self.backward, entity, relation)
+        return leaving.stop - leaving.start + entering.stop - entering.start
+
     def targets_of(self, source: int, relation: Relation, polarity: Polarity) -> np.ndarray:
         """Positions of targets that some edge of this polarity states, ascending."""
         pairs = self.pairs_from(source, relation)

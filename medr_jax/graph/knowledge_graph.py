@@ -18,10 +18,10 @@ import igraph as ig
 import numpy as np
 
 from medr_jax import jsonl
-from medr_jax.graph import storage
+from medr_jax.graph import mondo_table, storage
 from medr_jax.graph.adjacency import CONFLICT, Adjacency
 from medr_jax.graph.columns import POLARITIES, RELATIONS, EdgeColumns
-from medr_jax.graph.normalize import fold
+from medr_jax.graph.names import fold
 from medr_jax.types import Edge, Entity, Kind, Polarity, Relation
 
 
@@ -164,9 +164,7 @@ class KnowledgeGraph:
 
     def degree(self, entity_id: str, relation: Relation | None = None) -> int:
         """Number of distinct pairs at an entity, in both directions, excluded ones included."""
-        position = self.position(entity_id)
-        leaving = self.adjacency.pairs_from(position, relation)
-        return leaving.stop - leaving.start + len(self.adjacency.pairs_to(position, relation))
+        return self.adjacency.degree(self.position(entity_id), relation)
 
     # -- the ontology's closure -------------------------------------------------------------
 
@@ -254,8 +252,11 @@ class KnowledgeGraph:
 
     @property
     def licences(self) -> tuple[str, ...]:
-        """All licences that edges carry, sorted."""
-        return tuple(text for text in self.columns.texts["licence"] if text)
+        """Licences of all edges, and MONDO's where its labels are used; sorted."""
+        found = {part for text in self.columns.texts["licence"] for part in text.split("; ")}
+        if any(entity_id.startswith("MONDO:") for entity_id in self.entity_ids(Kind.DISEASE)):
+            found.add(mondo_table.LICENCE)
+        return tuple(sorted(found - {""}))
 
     @functools.cached_property
     def counts(self) -> dict[str, int]:

@@ -14,6 +14,7 @@ import msgspec
 
 from medr_jax.graph import mondo_table
 from medr_jax.graph.mondo_table import MondoTable
+from medr_jax.graph.names import keep_unambiguous
 from medr_jax.graph.sources.base import SourceRecords
 from medr_jax.types import Edge, Entity, Kind, Relation
 
@@ -99,40 +100,6 @@ def cross_references(source_ids: Iterable[str], table: MondoTable) -> CrossRefer
     return found
 
 
-def fold(text: str) -> str:
-    """Case-folded, with single spaces: how names are compared everywhere."""
-    return " ".join(text.casefold().split())
-
-
-def keep_unambiguous(
-    entities: Sequence[Entity],
-    related_names: Iterable[tuple[str, str]],
-    ambiguous: frozenset[str],
-) -> list[Entity]:
-    """Entities with only those synonyms that name no other entity in any way.
-
-    ``related_names`` (broad, narrow, related, abbreviations) and ``ambiguous`` (case-folded)
-    disqualify a string without ever being offered themselves.
-    """
-    owners: dict[str, set[str]] = collections.defaultdict(set)
-    for entity in entities:
-        for text in (entity.name, *entity.synonyms):
-            owners[fold(text)].add(entity.id)
-    for entity_id, text in related_names:
-        owners[fold(text)].add(entity_id)
-    kept = []
-    for entity in sorted(entities, key=lambda entity: entity.id):
-        seen, synonyms = {fold(entity.name)}, []
-        for text in entity.synonyms:
-            folded = fold(text)
-            if folded and folded not in seen and folded not in ambiguous:
-                if len(owners[folded]) == 1:
-                    synonyms.append(" ".join(text.split()))
-                seen.add(folded)
-        kept.append(msgspec.structs.replace(entity, synonyms=tuple(synonyms)))
-    return kept
-
-
 def _vocabulary_count(xrefs: Iterable[str], source_id: str) -> int:
     prefix = source_id.partition(":")[0] + ":"
     return sum(xref.startswith(prefix) for xref in xrefs)
@@ -164,8 +131,9 @@ def _diseases(
         if entity_id in table.classes:
             names.insert(0, table.classes[entity_id].label)
         classes = references.ambiguous.get(entity_id, ())
-        if entity_id in references.narrower:
-            classes = (references.narrower[entity_id],)
+        for several in (references.narrower, references.unlinked):
+            if entity_id in several:
+                classes = (several[entity_id],)
         xrefs = sorted({*source_ids, *classes} - {entity_id})
         diseases.append(
             Entity(

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from medr_jax.graph.knowledge_graph import KnowledgeGraph
 
 ENTITIES, EDGES, METADATA = "entities.jsonl", "edges.npz", "graph.json"
+_DAMAGE = (
+    KeyError, IndexError, ValueError, OSError, EOFError, AssertionError,
+    zipfile.BadZipFile, zlib.error, NotImplementedError,
+)  # fmt: skip
 
 
 class Metadata(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +64,7 @@ def load(kind: "type[KnowledgeGraph]", path: Path) -> "KnowledgeGraph":
     """
     metadata = jsonl.decode(_bytes(path / METADATA), Metadata, origin=str(path / METADATA))
     entities = list(jsonl.read(path / ENTITIES, Entity))
+    remedy = "delete the folder and build the graph again"
     try:
         with np.load(io.BytesIO(_bytes(path / EDGES)), allow_pickle=False) as packed:
             arrays = {name: packed[name] for name in packed.files}
@@ -71,13 +77,11 @@ def load(kind: "type[KnowledgeGraph]", path: Path) -> "KnowledgeGraph":
             ambiguous_ids=metadata.ambiguous_ids,
             counts=metadata.counts,
         )
-        intact = graph.content_hash == metadata.content_hash
-    except (KeyError, IndexError, OSError, AssertionError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path}: damaged ({error!r}); delete it and build the graph again"
-        ) from error
-    if not intact:
-        raise ValueError(f"{path}: content does not match its hash; delete it and build again")
+        found = graph.content_hash
+    except _DAMAGE as error:
+        raise ValueError(f"{path}: damaged ({error!r}); {remedy}") from error
+    if found != metadata.content_hash:
+        raise ValueError(f"{path}: its content does not match its hash; {remedy}")
     return graph
 
 

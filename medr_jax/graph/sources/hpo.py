@@ -21,6 +21,7 @@ KIND_ROOTS = {  # the first root above a term decides, so Onset stands before Cl
     INHERITANCE_ROOT: Kind.INHERITANCE,
     PHENOTYPE_ROOT: Kind.PHENOTYPE,
 }
+INHERITANCE_QUALIFIER_ROOT = "HP:0034335"  # penetrance, sporadic, ...: said of a mode, not one
 EXCLUDED_FREQUENCY = "HP:0040285"  # Excluded (0%)
 LICENCE = "HPO"
 ORPHANET_LICENCE = "HPO; Orphanet CC-BY-4.0"  # rows that HPO takes over from Orphanet
@@ -31,11 +32,21 @@ _RELATIONS = {
     ("C", Kind.ONSET): Relation.HAS_ONSET,
     ("C", Kind.COURSE): Relation.HAS_COURSE,
 }
-_COLUMNS = (
-    "database_id disease_name qualifier hpo_id reference evidence onset frequency sex modifier "
-    "aspect biocuration"
-).split()
-_GENE_COLUMNS = "ncbi_gene_id gene_symbol hpo_id hpo_name frequency disease_id".split()
+_COLUMNS = [
+    "database_id",
+    "disease_name",
+    "qualifier",
+    "hpo_id",
+    "reference",
+    "evidence",
+    "onset",
+    "frequency",
+    "sex",
+    "modifier",
+    "aspect",
+    "biocuration",
+]
+_GENE_COLUMNS = ["ncbi_gene_id", "gene_symbol", "hpo_id", "hpo_name", "frequency", "disease_id"]
 _RATIO = re.compile(r"(\d+)/(\d+)")
 _ZERO_PERCENT = re.compile(r"0+(\.0*)?\s*%")
 # Abbreviations ("AD", "MFS") and discarded strings are EXACT in the file, yet name too much.
@@ -168,7 +179,7 @@ def _add_annotations(path: Path, kinds: dict[str, Kind], records: SourceRecords)
     date = _annotation_date(path)
     for number, row in _rows(path, _COLUMNS):
         disease_id, title, _, term_id, *_, aspect, _ = row
-        names.setdefault(disease_id, title)
+        names.setdefault(disease_id, title.rstrip(" ;"))
         term_id = records.alternative_ids.get(term_id, term_id)
         relation = _RELATIONS.get((aspect, kinds.get(term_id)))
         if relation is None:
