@@ -1,105 +1,64 @@
-"""Which names of the test questions occur in the training text."""
+"""Which questions are about entities that the training text never names."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from medr_jax.grading import match
-from medr_jax.types import Kind, Question, Trajectory
-
-_END = ""
-"""Marks the end of a name in the word trie; no word is empty."""
+from medr_jax.trajectories.exposure import NameFinder
+from medr_jax.types import Kind, Question, Record, Trajectory
 
 
-def training_texts(trajectories: Iterable[Trajectory]) -> Iterator[str]:
-    """Every text of the trajectories that a model trained on them reads, each once.
+class Unseen(Record):
+    """Ids of questions. ``fully`` is a subset of ``entities``."""
 
-    Questions, thoughts, queries, titles and snippets of all hits (distractors included), tool
-    messages and answers.
-    """
-    seen: set[str] = set()
-    for trajectory in trajectories:
-        for text in _texts(trajectory):
-            if text and text not in seen:
-                seen.add(text)
-                yield text
-
-
-def _texts(trajectory: Trajectory) -> Iterator[str]:
-    yield trajectory.question.text
-    for turn in trajectory.turns:
-        yield turn.thought
-        for call in turn.calls:
-            yield from (str(value) for value in call.arguments.values())
-        for result in turn.results:
-            yield result.text
-            for hit in result.hits:
-                yield hit.title
-                yield hit.snippet
-        if turn.answer:
-            yield turn.answer.text
-
-
-def seen_names(texts: Iterable[str], names: Iterable[str]) -> set[str]:
-    """The names (as given) that occur in any of the texts, normalised and bounded by words.
-
-    All names are looked for in one pass with a trie of words: the cost is that of splitting
-    the texts, however many names there are.
-    """
-    by_words: dict[tuple[str, ...], set[str]] = {}
-    for name in names:
-        if split := match.words(name):
-            by_words.setdefault(split, set()).add(name)
-    trie: dict = {}
-    for split in by_words:
-        node = trie
-        for word in split:
-            node = node.setdefault(word, {})
-        node[_END] = split
-    found: set[tuple[str, ...]] = set()
-    for text in texts:
-        found.update(_find(match.words(text), trie))
-    return {name for split in found for name in by_words[split]}
-
-
-def _find(words: tuple[str, ...], trie: dict) -> Iterator[tuple[str, ...]]:
-    for start, first in enumerate(words):
-        node = trie.get(first)
-        position = start + 1
-        while node is not None:
-            if _END in node:
-                yield node[_END]
-            node = node.get(words[position]) if position < len(words) else None
-            position += 1
+    fully: frozenset[str]  # diseases, genes and the answer of the chain are never named
+    entities: frozenset[str]  # diseases and genes are never named; the answer may be
 
 
 def unseen_questions(
     questions: Iterable[Question],
-    texts: Iterable[str],
+    training: Iterable[Trajectory],
     *,
     names: match.Names,
     kind_of: Callable[[str], Kind],
-) -> tuple[frozenset[str], frozenset[str]]:
-    """(unseen, unseen entities): ids of the questions whose names never occur in ``texts``.
+) -> Unseen:
+    """The questions whose names occur in no text of the training trajectories.
 
-    The second set asks it of the chain's diseases and genes, by any of their names; the first
-    also of the answer, whatever its kind, with its aliases. Phenotypes on the way, clues and
-    closed answers such as inheritance are shared between splits by design.
+    Every text counts that a model trained on them reads or writes: questions, thoughts,
+    queries, all hits with their snippets (distractors included) and answers. An entity is
+    named by any of its names, as whole normalised words; the answer also by its aliases.
+    Clues, phenotypes on the way and closed answers such as inheritance are shared between
+    splits by design.
     """
-    needed: dict[str, tuple[list[str], list[str]]] = {}
+    needed: dict[str, tuple[list[str], str]] = {}
+    looked_for: dict[str, tuple[str, ...]] = {}
     for question in questions:
         entities = [
-            name
+            entity_id
             for entity_id in match.entity_ids(question.chain, question.answer_id)
             if kind_of(entity_id) in (Kind.DISEASE, Kind.GENE)
-            for name in names(entity_id)
         ]
-        answer = [question.answer, *question.answer_aliases, *names(question.answer_id)]
+        answer = f"answer of {question.question_id}"
+        looked_for.update((entity_id, names(entity_id)) for entity_id in entities)
+        looked_for[answer] = (
+            question.answer,
+            *question.answer_aliases,
+            *names(question.answer_id),
+        )
         needed[question.question_id] = (entities, answer)
-    everything = {name for pair in needed.values() for part in pair for name in part}
-    seen = seen_names(texts, everything)
-    unseen_entities = frozenset(
-        question_id for question_id, (entities, _) in needed.items() if seen.isdisjoint(entities)
+    seen = _seen(NameFinder(looked_for), training)
+    unseen = {
+        question_id: answer not in seen
+        for question_id, (entities, answer) in needed.items()
+        if seen.isdisjoint(entities)
+    }
+    return Unseen(
+        fully=frozenset(question_id for question_id, fully in unseen.items() if fully),
+        entities=frozenset(unseen),
     )
-    unseen = frozenset(
-        question_id for question_id in unseen_entities if seen.isdisjoint(needed[question_id][1])
-    )
-    return unseen, unseen_entities
+
+
+def _seen(finder: NameFinder, training: Iterable[Trajectory]) -> set[str]:
+    seen: set[str] = set()
+    for trajectory in training:
+        seen.update(finder.named(trajectory))
+    return seen

@@ -49,7 +49,7 @@ class Result(Record):
     @property
     def infra_failed(self) -> bool:
         """Our side failed, so the rollout says nothing about the agent."""
-        return self.trajectory.status is Status.INFRA_ERROR
+        return self.trajectory.status in _OUR_FAULT
 
 
 def grade(
@@ -108,7 +108,8 @@ def count_calls(turns: Sequence[Turn]) -> tuple[int, int]:
         malformed = turn.status is Status.MODEL_ERROR or not (turn.calls or turn.answer)
         if malformed and turn.status not in _OUR_FAULT:
             attempted += 1
-        for result in turn.results:
+        # A malformed turn holds a message to the model, but no call.
+        for _, result in zip(turn.calls, turn.results, strict=False):
             if result.status in _OUR_FAULT:
                 continue
             attempted += 1
@@ -127,7 +128,7 @@ def count_next_entity(trajectory: Trajectory, names: match.Names) -> tuple[int, 
     chain = match.entity_ids(trajectory.question.chain, trajectory.question.answer_id)
     found = queries = successes = 0
     for turn in trajectory.turns:
-        for call, result in zip(turn.calls, turn.results, strict=True):
+        for call, result in zip(turn.calls, turn.results, strict=False):
             if found == len(chain):
                 return queries, successes
             before = found

@@ -97,8 +97,8 @@ def main_table(summaries: Mapping[str, Summary], agents: Sequence[str]) -> Table
         ),
         counts=tuple(metric in COUNTS for _, _, metric in columns),
         notes=(
-            "Brackets: 95% interval (Wilson for shares of questions, bootstrap over "
-            "questions otherwise).",
+            "Beside each number its 95% interval (Wilson for shares of questions, bootstrap over "
+            "questions otherwise) and n, the questions it rests on.",
             "Open-class: the answer is a disease, a phenotype or a gene. Unseen names: the "
             "diseases, genes and answer of the question occur nowhere in the training text, "
             "distractor hits included.",
@@ -167,12 +167,14 @@ def seeds_table(by_seed: Sequence[Summary]) -> Table:
         cells = [summary.groups.get(group, {}).get(metric) for summary in by_seed]
         values = [cell.value for cell in cells if cell and cell.value is not None]
         merged.append(statistics.over_seeds(values))
-    rows.append(Row(label="mean [range] over seeds", cells=tuple(merged)))
+    rows.append(Row(label="mean and range over seeds", cells=tuple(merged)))
     return Table(
         title="Training seeds",
         columns=tuple(title for title, _, _ in columns),
         rows=tuple(rows),
-        notes=("In the last row brackets hold the range over seeds, and n counts seeds.",),
+        notes=(
+            "The last row gives the range over seeds instead of an interval; its n counts seeds.",
+        ),
     )
 
 

@@ -56,7 +56,12 @@ def test_malformed_completions_count_as_attempts(world):
         calls=(ToolCall(name="fetch", arguments={}),),
         results=(ToolResult(status=Status.TOOL_ERROR, text="no such tool"),),
     )
-    malformed = Turn(status=Status.MODEL_ERROR, error="no call and no answer")
+    malformed = Turn(
+        status=Status.MODEL_ERROR,
+        error="no call and no answer",
+        # what the loop tells the model; not a second attempt
+        results=(ToolResult(status=Status.MODEL_ERROR, text="no call and no answer"),),
+    )
     timed_out = world.search("slow", status=Status.TIMEOUT)
     turns = (world.search("a", "D1"), refused, malformed, timed_out, world.answer("x"))
     # 1 good of 3: the refused call, the malformed turn; our own timeout is left out.

@@ -1,0 +1,113 @@
+"""What the templates show, as plain text and numbers: no template looks into a record."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from medr_jax.pages.charts import Chart
+from medr_jax.pages.figures import Figure
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellView:
+    """A number with its interval; the bar's ends are percentages, None for no bar."""
+
+    value: str
+    interval: str = ""
+    n: str = ""
+    low: float | None = None
+    at: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowView:
+    """One row of a table."""
+
+    label: str
+    cells: Sequence[CellView]
+    strong: bool = False  # the row the report is about
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableView:
+    """A table with the notes that belong under it."""
+
+    anchor: str
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[RowView]
+    notes: Sequence[str] = ()
+    lead: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HitView:
+    """One search hit as the agent saw it."""
+
+    label: int
+    title: str
+    kind: str
+    snippet: str
+    marks: Sequence[str] = ()  # e.g. "cited", "on the chain"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallView:
+    """A tool call and what came back."""
+
+    name: str
+    arguments: Sequence[tuple[str, str]]
+    status: str
+    message: str  # the tool's text, "" when the hits say everything
+    hits: Sequence[HitView]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TurnView:
+    """One completion of the model."""
+
+    thought: str
+    calls: Sequence[CallView]
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RolloutView:
+    """A whole rollout: question, turns, answer, gold answer, verdict."""
+
+    question: str
+    facts: str  # "3 hops · connective tissue · answer is a gene"
+    turns: Sequence[TurnView]
+    answer: str
+    gold: str
+    citations: Sequence[str]
+    verdict: str
+    right: bool
+    agent: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Headline:
+    """One large number with its meaning."""
+
+    value: str
+    label: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReportView:
+    """Everything on the report's page."""
+
+    title: str
+    lead: str
+    caveats: Sequence[str]
+    headlines: Sequence[Headline] = ()
+    tables: Sequence[TableView] = ()
+    curves: Sequence[tuple[str, Chart]] = ()  # (caption, chart)
+    figure: Figure | None = None
+    figure_question: str = ""
+    figure_answer: str = ""
+    rollouts: Sequence[RolloutView] = ()
+    rollouts_lead: str = ""
+    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
