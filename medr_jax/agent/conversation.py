@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from medr_jax.tokens.protocol import ParsedTurn, turn_problem
+from medr_jax.tokens.protocol import ParsedTurn, parse_label, turn_problem
 from medr_jax.types import (
     Answer,
     Question,
@@ -145,17 +145,18 @@ class Conversation:
 
     def _resolved(self, call: ToolCall, call_id: str) -> ToolCall:
         """The call as the tool gets it: a label becomes the document's id."""
-        named = str(call.arguments.get(DOCUMENT_ARGUMENT, "")).strip()
-        for doc_id, label in self._labels.items():
-            if named == str(label):
+        label = parse_label(_document_of(call))
+        for doc_id, shown_as in self._labels.items():
+            if label == shown_as:
                 call = _with_document(call, doc_id)
         return msgspec.structs.replace(call, call_id=call_id)
 
     def _as_shown(self, call: ToolCall, call_id: str) -> ToolCall:
         """The call as it is kept: a document that was shown is named by its label."""
-        label = self._labels.get(str(call.arguments.get(DOCUMENT_ARGUMENT, "")))
-        if label is not None:
-            call = _with_document(call, str(label))
+        named = _document_of(call)
+        # Read as a label first, as in _resolved: a document's id may look like another's label.
+        if named in self._labels and not _is_label(named, len(self._labels)):
+            call = _with_document(call, str(self._labels[named]))
         return msgspec.structs.replace(call, call_id=call_id)
 
     def _labelled(self, result: ToolResult) -> ToolResult:
@@ -167,6 +168,15 @@ class Conversation:
             for hit in result.hits
         )
         return msgspec.structs.replace(result, hits=hits)
+
+
+def _document_of(call: ToolCall) -> str:
+    return str(call.arguments.get(DOCUMENT_ARGUMENT, "")).strip()
+
+
+def _is_label(named: str, num_labels: int) -> bool:
+    label = parse_label(named)
+    return label is not None and 1 <= label <= num_labels
 
 
 def _with_document(call: ToolCall, name: str) -> ToolCall:

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import itertools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -32,14 +33,15 @@ class Tools(Protocol):
 class SlotEngine(Protocol):
     """What samples completions for many rollouts at once.
 
-    ``Handle`` is whatever ``open`` returns. Sampling noise must depend on the rollout, its turn
-    and the position only, so that results do not depend on ``num_slots``.
+    Sampling noise must depend on the rollout, its turn and the position only, so that results
+    do not depend on the number of slots.
     """
 
-    num_slots: int
+    num_free: int  # slots that ``open`` can still give
+    policy_version: int  # of the weights that sample now
 
-    def open(self, rollout_id: int) -> Any:
-        """Takes a free slot."""
+    def open(self, rollout_id: str) -> Any:
+        """Takes a free slot and returns a handle on it."""
 
     def extend(self, handle: Any, new_ids: Sequence[int], max_tokens: int, turn: int) -> None:
         """Appends context to a rollout and asks for one completion of at most ``max_tokens``."""
@@ -47,8 +49,8 @@ class SlotEngine(Protocol):
     def step(self) -> None:
         """Samples a few tokens for every rollout that waits for a completion."""
 
-    def result(self, handle: Any) -> Sampled | None:
-        """The completion, once, when it is ready."""
+    def result(self, handle: Any) -> Any:
+        """None while it runs, then ``token_ids``, ``logprobs`` and ``status`` as attributes."""
 
     def close(self, handle: Any) -> None:
         """Frees the slot."""
@@ -146,7 +148,7 @@ class _Slots:
 
     def fill(self) -> bool:
         """Starts waiting episodes in free slots; False when nothing is left to run."""
-        while len(self._rows) < self._engine.num_slots:
+        while self._engine.num_free:
             if (entry := next(self._waiting, None)) is None:
                 break
             row = _Row(*entry)
@@ -156,8 +158,13 @@ class _Slots:
 
     def collect(self) -> None:
         """Hands finished completions to their episodes and runs the tools they ask for."""
-        sampled = ((row, self._engine.result(row.handle)) for row in list(self._rows))
-        self._advance([(row, reply) for row, reply in sampled if reply is not None])
+        version = self._engine.policy_version
+        replies = []
+        for row in self._rows:
+            if (result := self._engine.result(row.handle)) is not None:
+                sampled = Sampled(result.token_ids, result.logprobs, result.status, version)
+                replies.append((row, sampled))
+        self._advance(replies)
 
     def close(self) -> None:
         """Frees every slot still taken: after an error or an interruption."""
@@ -185,8 +192,11 @@ class _Slots:
     def _call(self, asking: list[tuple[_Row, tuple[ToolCall, ...]]]) -> list[tuple[_Row, Any]]:
         if not asking:
             return []
-        results = iter(self._tools.call_many([call for _, calls in asking for call in calls]))
-        return [(row, tuple(next(results) for _ in calls)) for row, calls in asking]
+        batch = [call for _, calls in asking for call in calls]
+        results = self._tools.call_many(batch)
+        assert len(results) == len(batch)
+        remaining = iter(results)
+        return [(row, tuple(itertools.islice(remaining, len(calls)))) for row, calls in asking]
 
     def _generate(self, row: _Row, request: Generate) -> None:
         if not row.opened:

@@ -48,7 +48,7 @@ class Generate:
 
     new_ids: tuple[int, ...]  # since the last completion, whose tokens the engine has
     max_tokens: int
-    rollout_id: int
+    rollout_id: str  # with the turn, what sampling noise is derived from
     turn: int
 
 
@@ -107,12 +107,15 @@ def token_episode(
     limits: AgentLimits,
     *,
     tool_schemas: Sequence[dict] = (),
-    rollout_id: int = 0,
-    trajectory_id: str = "",
+    rollout_id: str = "",
     policy: str = "model",
     index_hash: str = "",
 ) -> TokenEpisode:
-    """An episode of a policy that samples token ids; its ledger never exceeds the limits."""
+    """An episode of a policy that samples token ids; its ledger never exceeds the limits.
+
+    ``rollout_id`` becomes the trajectory's id; by default "<question id>/0".
+    """
+    rollout_id = rollout_id or f"{question.question_id}/0"
     conversation = Conversation(question, limits)
     ledger = Ledger(tokenizer, protocol)
     context = protocol.prompt(question.text, tool_schemas)
@@ -134,9 +137,7 @@ def token_episode(
             conversation.observe((yield CallTools(calls)))
         context = protocol.observation(conversation.turns[-1].results)
     trajectory = conversation.trajectory(
-        trajectory_id=trajectory_id or f"{question.question_id}/{rollout_id}",
-        policy=policy,
-        index_hash=index_hash,
+        trajectory_id=rollout_id, policy=policy, index_hash=index_hash
     )
     return Episode(trajectory, ledger)
 

@@ -173,9 +173,13 @@ class ChatmlProtocol:
             roles.append(role)
         return roles
 
+    def pad_id(self, tokenizer: Tokenizer) -> int:
+        """Fills arrays; never sampled, and never told from others by its value."""
+        return tokenizer.control(PAD)
+
     def stop_ids(self, tokenizer: Tokenizer) -> tuple[int, ...]:
         """``<|im_end|>``, and what no completion may contain."""
-        return tuple(tokenizer.control(name) for name in (END, PAD, START))
+        return tuple(tokenizer.control(name) for name in (END, START))
 
 
 def _header(speaker: str) -> list[Segment]:

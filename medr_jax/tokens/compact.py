@@ -112,9 +112,13 @@ class CompactProtocol:
             roles.append(role)
         return roles
 
+    def pad_id(self, tokenizer: Tokenizer) -> int:
+        """Fills arrays; never sampled, and never told from others by its value."""
+        return tokenizer.control(PAD)
+
     def stop_ids(self, tokenizer: Tokenizer) -> tuple[int, ...]:
         """``<|end|>``, and the headers that no completion may contain."""
-        return tuple(tokenizer.control(name) for name in (END, PAD, USER, ASSISTANT, TOOL, HIT))
+        return tuple(tokenizer.control(name) for name in (END, USER, ASSISTANT, TOOL, HIT))
 
 
 def _read(pieces: Sequence[Piece]) -> ParsedTurn:

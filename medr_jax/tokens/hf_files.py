@@ -35,6 +35,14 @@ def read(path: Path) -> tuple[dict, dict[str, int]]:
     return _without_controls(path, state, controls), controls
 
 
+def make_backend(state: Mapping) -> tokenizers.Tokenizer:
+    """The backend of a state. Raises ValueError when the library cannot make sense of it."""
+    try:
+        return tokenizers.Tokenizer.from_str(json.dumps(state))
+    except Exception as problem:  # the library raises nothing more specific
+        raise ValueError(f"not a tokenizer that the tokenizers library reads: {problem}") from None
+
+
 def write_tokenizer_json(path: Path, state: Mapping, controls: Mapping[str, int]) -> None:
     """``tokenizer.json`` with the control tokens as special added tokens."""
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}

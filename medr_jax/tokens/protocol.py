@@ -10,10 +10,8 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
-from medr_jax.tokens.tokenizer import Tokenizer
+from medr_jax.tokens.tokenizer import PROTOCOLS, Tokenizer
 from medr_jax.types import Record, Status, ToolCall, ToolResult, Trajectory
-
-PROTOCOLS = ("chatml", "compact")
 
 
 class Role(IntEnum):
@@ -99,6 +97,9 @@ class AgentProtocol(Protocol):
 
     def completion_roles(self, token_ids: Sequence[int], tokenizer: Tokenizer) -> list[Role]:
         """Role of each token of a completion, well-formed or not."""
+
+    def pad_id(self, tokenizer: Tokenizer) -> int:
+        """Fills arrays; never sampled, and never told from others by its value."""
 
     def stop_ids(self, tokenizer: Tokenizer) -> tuple[int, ...]:
         """Ids after which nothing more is sampled; end-of-turn first."""

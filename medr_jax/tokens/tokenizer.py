@@ -21,6 +21,7 @@ from medr_jax.tokens import hf_files
 
 SIDECAR = "medr_tokenizer.json"
 NORMALIZATIONS = ("none", "spaced")
+PROTOCOLS = ("chatml", "compact")
 NUM_BYTES = 256
 CACHED_WORDS = 1 << 17
 BATCH = 512
@@ -51,6 +52,8 @@ class TokenizerConfig:
                 f"tokenizer.vocab_size={self.vocab_size}: needs {NUM_BYTES} bytes and the control "
                 f"tokens; use {NUM_BYTES + 16} or more"
             )
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"tokenizer.protocol={self.protocol!r}: use one of {PROTOCOLS}")
         if self.protocol == "chatml" and self.normalization != "none":
             raise ValueError(
                 "tokenizer.protocol='chatml' writes JSON, which lower case and spaced punctuation "
@@ -63,7 +66,7 @@ class Tokenizer:
 
     def __init__(self, backend: Mapping, control_ids: Mapping[str, int], normalization: str):
         self._state = dict(backend)
-        self._backend = tokenizers.Tokenizer.from_str(json.dumps(self._state))
+        self._backend = hf_files.make_backend(self._state)
         self._controls = dict(sorted(control_ids.items(), key=lambda item: item[1]))
         self._names = {token_id: name for name, token_id in self._controls.items()}
         self._bytes = hf_files.token_bytes(self._state["model"]["vocab"])
