@@ -1,0 +1,1 @@
+"""Verified multi-hop questions from a knowledge graph."""

@@ -1,0 +1,136 @@
+"""A chain as an English question."""
+
+import random
+import re
+from typing import NamedTuple
+
+from medr_jax.graph.knowledge_graph import KnowledgeGraph
+from medr_jax.questions import relations
+from medr_jax.questions.hops import FORMS
+from medr_jax.types import Chain, Clue, Hop, Kind, Relation
+
+_DATED = re.compile(r"(?P<name>.+) (?P<date>\d{4}(-\d\d){0,2})")
+
+
+class Told(NamedTuple):
+    """A hop with what its sentence needs."""
+
+    hop: Hop
+    is_other: bool
+    branch: str
+
+
+def source_phrase(snapshot: str) -> str:
+    """ "HPO 2025-01-16" -> "the HPO annotations of 2025-01-16"."""
+    dated = _DATED.fullmatch(snapshot)
+    if dated:
+        return f"the {dated['name']} annotations of {dated['date']}"
+    return f"the {snapshot} annotations"
+
+
+def start_of(chain: Chain) -> str:
+    """How the chain begins: "clues", "definition" (an identity clue) or "gene"."""
+    if not chain.clues:
+        return "gene"
+    return "definition" if chain.clues[0].relation is Relation.IS_A else "clues"
+
+
+def clue_phrase(clue: Clue, level: str) -> str:
+    """A clue inside a sentence: quoted, definitions introduced as such."""
+    return f'a phenotype described as "{clue.text}"' if level == "definition" else f'"{clue.text}"'
+
+
+def join(parts: list[str]) -> str:
+    """a; a and b; a, b and c."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+class Composer:
+    """Says chains of one graph."""
+
+    def __init__(self, graph: KnowledgeGraph) -> None:
+        self.graph = graph
+        self._source = source_phrase(graph.snapshot)
+
+    def question(
+        self, chain: Chain, levels: tuple[str, ...], others: tuple[bool, ...], rng: random.Random
+    ) -> str:
+        """The text. ``others[i]``: hop i leads to the other of two diseases."""
+        start = start_of(chain)
+        fields = self._start_fields(chain, levels)
+        told = [
+            Told(hop, other, self._branch(hop))
+            for hop, other in zip(chain.hops, others, strict=True)
+        ]
+        if not told:
+            parts = [rng.choice(relations.START_QUESTIONS[start]).format(**fields)]
+        elif len(told) <= 2 and rng.random() < 0.5:
+            parts = [_nested(start, fields, told, rng)]
+        elif start == "gene" or rng.random() < 0.4:
+            parts = self._walk(start, fields, told, rng)
+        else:
+            parts = self._steps(start, fields, told, rng)
+        opening = rng.choice(relations.ATTRIBUTIONS).format(source=self._source)
+        first, *rest = parts
+        return " ".join([opening + first, *map(_capitalised, rest)])
+
+    def _start_fields(self, chain: Chain, levels: tuple[str, ...]) -> dict[str, str]:
+        if not chain.clues:
+            return {"gene": self.graph.entity(chain.hops[0].source_id).name}
+        phrases = [clue_phrase(*pair) for pair in zip(chain.clues, levels, strict=True)]
+        return {"clues": join(phrases), "definition": f'"{chain.clues[0].text}"'}
+
+    def _branch(self, hop: Hop) -> str:
+        return f'"{self.graph.entity(hop.within_id).name}"' if hop.within_id else ""
+
+    def _references(self, told: list[Told]) -> list[str]:
+        """Phrases for the entities of the chain, start first: "that second disease"."""
+        seen: dict[Kind, int] = {}
+        phrases = []
+        for entity_id in (told[0].hop.source_id, *(one.hop.target_id for one in told[:-1])):
+            kind = self.graph.entity(entity_id).kind
+            phrases.append(f"that {relations.ORDINALS[seen.get(kind, 0)]}{relations.NOUNS[kind]}")
+            seen[kind] = seen.get(kind, 0) + 1
+        return phrases
+
+    def _steps(
+        self, start: str, fields: dict[str, str], told: list[Told], rng: random.Random
+    ) -> list[str]:
+        parts = [rng.choice(relations.START_SENTENCES[start]).format(**fields) + "."]
+        references = self._references(told)
+        for it, one in zip(references, told[:-1], strict=False):
+            parts.append(_fill(relations.SENTENCES, one, it, rng) + ".")
+        parts.append(_fill(relations.QUESTIONS, told[-1], references[-1], rng))
+        return parts
+
+    def _walk(
+        self, start: str, fields: dict[str, str], told: list[Told], rng: random.Random
+    ) -> list[str]:
+        references = self._references(told)
+        begin = rng.choice(relations.START_NOUN_PHRASES[start]).format(**fields)
+        if len(told) == 1:
+            return [_fill(relations.QUESTIONS, told[0], begin, rng)]
+        stops = [
+            _fill(relations.NOUN_PHRASES, one, it, rng)
+            for it, one in zip(references, told[:-1], strict=False)
+        ]
+        way = ", then ".join(f"to {stop}" for stop in stops)
+        question = _fill(relations.QUESTIONS, told[-1], references[-1], rng)
+        return [f"start from {begin} and go {way}.", question]
+
+
+def _nested(start: str, fields: dict[str, str], told: list[Told], rng: random.Random) -> str:
+    it = rng.choice(relations.START_NOUN_PHRASES[start]).format(**fields)
+    for one in told[:-1]:
+        it = _fill(relations.NOUN_PHRASES, one, it, rng)
+    return _fill(relations.QUESTIONS, told[-1], it, rng)
+
+
+def _fill(table: dict, one: Told, it: str, rng: random.Random) -> str:
+    form = FORMS[one.hop.relation, one.hop.inverse]
+    other = "other " if one.is_other else ""
+    return rng.choice(table[form]).format(it=it, other=other, branch=one.branch)
+
+
+def _capitalised(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,79 @@
+"""What a set of questions looks like."""
+
+from dataclasses import dataclass, field
+
+SPLITS = ("train", "dev", "test")
+SEED_ORDERS = ("sparse", "common", "any")
+STARTS = ("clues", "definition", "gene")
+LEVELS = ("name", "synonym", "definition")
+
+
+@dataclass(kw_only=True, slots=True)
+class QuestionConfig:
+    """Sizes, mixture and limits of the generated questions; the defaults are the paper-like set."""
+
+    seed: int = 0
+    num_train: int = 1700
+    num_dev: int = 300
+    num_test: int = 400
+    hop_weights: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0, 1.0, 1.0])
+    """Share of questions with 1, 2, ... hops; its length is the largest number of hops."""
+    open_answer_share: float = 0.75
+    """Least share of answers, at every hop count, that are a disease, a phenotype or a gene."""
+    start_weights: dict[str, float] = field(
+        default_factory=lambda: {"clues": 0.8, "definition": 0.1, "gene": 0.1}
+    )
+    """How a question begins: clues to a disease, a phenotype's definition, or a gene."""
+    clue_weights: list[float] = field(default_factory=lambda: [0.15, 0.5, 0.35])
+    """Share of clue sets with 1, 2 and 3 clues."""
+    level_weights: dict[str, float] = field(
+        default_factory=lambda: {"name": 0.5, "synonym": 0.3, "definition": 0.2}
+    )
+    """How a clue is said: its name, an exact synonym, or its definition."""
+    seeds: str = "sparse"
+    """Which seed entities come first: sparsely annotated ones, the others, or neither."""
+    questions_per_seed: int = 2
+    """Most questions of one hop count and answer kind that one seed entity gives."""
+    max_degree: int = 300
+    """Entities with more edges are hubs: never a step of a chain nor its answer."""
+    max_clue_matches: int = 1500
+    """Clues that more diseases satisfy narrow too little to be worth saying."""
+    max_definition_words: int = 30
+    max_expansions: int = 2000
+    """Budget of the longest-chain search of one seed."""
+    dev_fraction: float = 0.12
+    test_fraction: float = 0.15
+
+    def __post_init__(self) -> None:
+        _require(len(self.hop_weights) >= 1, "hop_weights", self.hop_weights, "one per hop count")
+        _require(len(self.clue_weights) == 3, "clue_weights", self.clue_weights, "three weights")
+        for name, known in (("start_weights", STARTS), ("level_weights", LEVELS)):
+            weights = getattr(self, name)
+            _require(set(weights) <= set(known), name, weights, f"only {', '.join(known)}")
+            _require(sum(weights.values()) > 0, name, weights, "a positive sum")
+        for name in ("hop_weights", "clue_weights"):
+            weights = getattr(self, name)
+            _require(min(weights) >= 0 < sum(weights), name, weights, "no negative, one positive")
+        _require(
+            0 <= self.open_answer_share <= 1, "open_answer_share", self.open_answer_share, "0-1"
+        )
+        _require(self.seeds in SEED_ORDERS, "seeds", self.seeds, f"one of {', '.join(SEED_ORDERS)}")
+        held_out = self.dev_fraction + self.test_fraction
+        _require(0 <= held_out < 1, "dev_fraction + test_fraction", held_out, "less than 1")
+
+    @property
+    def max_hops(self) -> int:
+        """Largest number of hops that is asked for."""
+        return len(self.hop_weights)
+
+    def size(self, split: str) -> int:
+        """Number of questions wanted in ``split``."""
+        sizes = {"train": self.num_train, "dev": self.num_dev, "test": self.num_test}
+        if split not in sizes:
+            raise ValueError(f"split={split!r}: use one of {', '.join(SPLITS)}")
+        return sizes[split]
+
+
+def _require(holds: bool, name: str, value: object, remedy: str) -> None:
+    if not holds:
+        raise ValueError(f"questions.{name}={value}: give {remedy}")
