@@ -1,0 +1,24 @@
+"""SFT on packed trajectories. In: a dataset, made now if need be. Out: an Orbax checkpoint.
+
+python -m experiments.sft experiment=quickstart
+python -m experiments.sft -m optimizer.learning_rate=1e-3,3e-3 training.num_steps=20
+"""
+
+from experiments._main import entry_point
+from medr_jax import console
+from medr_jax.launch import training
+
+GROUPS = (
+    *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "agent"),
+    *("model", "mesh", "optimizer", "training", "data", "paths"),
+)
+
+
+@entry_point("sft", *GROUPS)
+def main(config) -> None:
+    """Trains, or goes on training, and prints where losses and speed ended."""
+    console.facts(training.sft(config).manifest.counts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Batches for a training step: Grain over packed rows, resumable and sharded by process."""

@@ -1,0 +1,137 @@
+"""Packed rows to batches, through Grain: seeded order, exact resume, one share per process."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import grain
+import numpy as np
+
+from medr_jax.data.packing import NO_TARGET, PackedRows
+from medr_jax.loader.relabel import Relabeller
+
+Batch = dict[str, np.ndarray]
+"""(B, T) arrays: int32 ``token_ids``, ``positions``, ``segment_ids``, ``target_ids``,
+``loss_mask``, ``target_roles`` and float32 ``loss_weights``."""
+
+
+@dataclass(kw_only=True, slots=True)
+class DataConfig:
+    """What becomes of a dataset on its way to a training step."""
+
+    row_length: int = 512  # tokens; longer trajectories are dropped whole and counted
+    train_split: str = "train"
+    dev_split: str = "dev"  # held-out loss; "" = none
+    shuffle: bool = True
+    context_weight: float = 0.0  # loss weight of tokens the model never has to produce
+    permute_content: float = 0.0  # share of trajectories whose content tokens are relabelled
+    prefetch: int = 4  # batches made ahead, by one thread
+
+    def __post_init__(self) -> None:
+        if self.row_length < 2:
+            raise ValueError(f"data.row_length={self.row_length}: must be at least 2")
+        for name in ("context_weight", "permute_content"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"data.{name}={value}: must be between 0 and 1")
+        if self.prefetch < 0:
+            raise ValueError(f"data.prefetch={self.prefetch}: must be 0 or more")
+
+
+class _Rows:
+    """A Grain source: one packed row as a dict of (T,) arrays, with its loss weights."""
+
+    def __init__(self, packed: PackedRows, context_weight: float) -> None:
+        self._packed = packed
+        self._context_weight = context_weight
+
+    def __len__(self) -> int:
+        return self._packed.num_rows
+
+    def __getitem__(self, index: int) -> Batch:
+        packed = self._packed
+        mask = packed.loss_mask[index].astype(np.int32)
+        roles = packed.target_roles[index].astype(np.int32)
+        context = (roles != NO_TARGET) & (mask == 0)
+        return {
+            "token_ids": np.asarray(packed.token_ids[index]),
+            "segment_ids": np.asarray(packed.segment_ids[index]),
+            "positions": np.asarray(packed.positions[index]),
+            "target_ids": np.asarray(packed.target_ids[index]),
+            "loss_mask": mask,
+            "target_roles": roles,
+            "loss_weights": mask + np.float32(self._context_weight) * context,
+        }
+
+
+class Loader:
+    """An endless stream of batches whose position can be saved and set.
+
+    Over all processes, batch n holds the same rows however many processes there are: the
+    stream of rows (epoch after epoch, each in its own order) is dealt out one row at a time.
+    A batch may hold the end of one epoch and the start of the next, so no row is ever skipped.
+    """
+
+    def __init__(
+        self,
+        packed: PackedRows,
+        config: DataConfig,
+        *,
+        batch_rows: int,
+        seed: int,
+        relabeller: Relabeller | None = None,
+        process_index: int = 0,
+        process_count: int = 1,
+    ) -> None:
+        if batch_rows % process_count:
+            raise ValueError(
+                f"training.batch_rows={batch_rows}: must be a multiple of the "
+                f"{process_count} processes"
+            )
+        rows = grain.MapDataset.source(_Rows(packed, config.context_weight)).seed(seed)
+        if config.shuffle:
+            rows = rows.shuffle()  # another order each epoch
+        rows = rows.repeat()
+        if relabeller is not None and config.permute_content > 0:
+            rows = rows.random_map(relabeller)  # by (seed, place in the stream)
+        rows = rows[process_index::process_count]
+        batches = rows.batch(batch_rows // process_count)
+        threads = 1 if config.prefetch else 0
+        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=config.prefetch)
+        self._iterator = iter(batches.to_iter_dataset(options))
+
+    def next_batch(self, params: Any = None) -> Batch:
+        """The next batch; ``params`` is for sources that sample from the model."""
+        return next(self._iterator)
+
+    def get_state(self) -> dict[str, Any]:
+        """JSON that ``set_state`` takes to go on after the last batch given out."""
+        return self._iterator.get_state()
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes to where ``get_state`` was called."""
+        self._iterator.set_state(state)
+
+
+def evaluation_batches(
+    packed: PackedRows,
+    config: DataConfig,
+    *,
+    batch_rows: int,
+    max_rows: int = 0,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> Iterator[Batch]:
+    """Each row once, in order, in batches of one shape; the last is filled with padding rows.
+
+    With ``max_rows`` only that many, spread evenly over the rows.
+    """
+    source = _Rows(packed, config.context_weight)
+    wanted = min(max_rows or len(source), len(source))
+    indices = np.arange(wanted) * len(source) // wanted
+    empty = {name: np.zeros_like(array) for name, array in source[0].items()}
+    for start in range(0, wanted, batch_rows):
+        rows = [source[int(index)] for index in indices[start : start + batch_rows]]
+        rows += [empty] * (batch_rows - len(rows))
+        share = rows[process_index::process_count]
+        yield {name: np.stack([row[name] for row in share]) for name in empty}

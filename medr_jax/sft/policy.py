@@ -1,0 +1,99 @@
+"""What a training run leaves behind for others to use: weights, tokenizer, model config."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import msgspec
+from flax import nnx
+from jax.sharding import Mesh
+
+from medr_jax import jsonl, sharding
+from medr_jax.models.config import ModelConfig
+from medr_jax.models.transformer import Transformer, abstract_model
+from medr_jax.sharding import MeshConfig, make_mesh
+from medr_jax.tokens.tokenizer import Tokenizer
+from medr_jax.training.checkpoint import Checkpoints
+
+MODEL = "model.json"
+TOKENIZER = "tokenizer"
+CHECKPOINTS = "checkpoints"
+
+
+class Policy(NamedTuple):
+    """A trained model and what is needed to speak with it."""
+
+    graph: Any
+    params: Any
+    tokenizer: Tokenizer
+    model_config: ModelConfig
+    protocol: str
+    mesh: Mesh
+    meta: dict[str, Any]  # of the checkpoint: step, identity of the run, fingerprints
+
+    @property
+    def model(self) -> Transformer:
+        """The model over these parameters, without a copy."""
+        return nnx.merge(self.graph, self.params)
+
+
+class _Description(msgspec.Struct, kw_only=True):
+    """``model.json``."""
+
+    protocol: str
+    tokenizer_hash: str
+    model: ModelConfig
+
+
+def save_description(
+    out: Path, model_config: ModelConfig, tokenizer: Tokenizer, protocol: str
+) -> None:
+    """Writes ``out/model.json`` and ``out/tokenizer``."""
+    tokenizer.save(out / TOKENIZER)
+    described = _Description(
+        protocol=protocol, tokenizer_hash=tokenizer.content_hash, model=model_config
+    )
+    jsonl.write(out / MODEL, [described])
+
+
+def load_policy(out: Path, mesh: Mesh | None = None) -> Policy:
+    """The newest checkpoint's weights, on ``mesh`` (default: one device).
+
+    Raises:
+        ValueError: the folder is no training run, has no checkpoint, or a file was changed.
+    """
+    out = Path(out)
+    (described,) = jsonl.read(out / MODEL, _Description)
+    tokenizer = Tokenizer.load(out / TOKENIZER)
+    if tokenizer.content_hash != described.tokenizer_hash:
+        raise ValueError(f"{out / TOKENIZER}: not the tokenizer that this model was trained with")
+    mesh = mesh or make_mesh(MeshConfig())
+    graph, shapes = nnx.split(abstract_model(described.model))
+    template = jax.tree.map(
+        lambda shape, layout: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=layout),
+        shapes,
+        sharding.shardings(shapes, mesh),
+    )
+    checkpoints = Checkpoints(out / CHECKPOINTS, read_only=True)
+    try:
+        params, meta = checkpoints.restore_params(template)
+    finally:
+        checkpoints.close()
+    return Policy(graph, params, tokenizer, described.model, described.protocol, mesh, meta)
+
+
+def with_vocabulary(model_config: ModelConfig, tokenizer: Tokenizer) -> ModelConfig:
+    """The config with the tokenizer's vocabulary size where it names none.
+
+    Raises:
+        ValueError: it names one that is too small.
+    """
+    if not model_config.vocab_size:
+        return dataclasses.replace(model_config, vocab_size=tokenizer.vocab_size)
+    if model_config.vocab_size < tokenizer.vocab_size:
+        raise ValueError(
+            f"model.vocab_size={model_config.vocab_size}: the tokenizer has "
+            f"{tokenizer.vocab_size} tokens; use 0 for its size"
+        )
+    return model_config

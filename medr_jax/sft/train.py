@@ -1,0 +1,202 @@
+"""Supervised fine-tuning from a dataset of trajectories to a checkpoint."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import msgspec
+import numpy as np
+from jax.sharding import Mesh
+
+from medr_jax.artifacts import Outcome
+from medr_jax.data.packing import PackedRows
+from medr_jax.loader.pipeline import DataConfig, Loader, evaluation_batches
+from medr_jax.loader.relabel import Relabeller, content_ids
+from medr_jax.models.config import ModelConfig
+from medr_jax.models.transformer import create_model
+from medr_jax.sft import policy, step
+from medr_jax.sft.dataset import TrajectoryData
+from medr_jax.sft.loss import make_eval_fn
+from medr_jax.sharding import MeshConfig, make_mesh
+from medr_jax.tokens.tokenizer import Tokenizer
+from medr_jax.training.loop import Task, TrainingConfig, train
+from medr_jax.training.metrics import DEV, METRICS, TRAIN, plot_curves, read_metrics
+from medr_jax.training.optimizer import OptimizerConfig
+from medr_jax.training.state import TrainState, fingerprint
+from medr_jax.training.step import make_evaluate, make_place
+
+CURVE = "curve.png"
+
+
+class Settings(NamedTuple):
+    """The configs of a run, checked against each other."""
+
+    model: ModelConfig
+    optimizer: OptimizerConfig
+    data: DataConfig
+    training: TrainingConfig
+    mesh: Mesh
+
+
+def train_sft(
+    dataset_path: Path,
+    tokenizer: Tokenizer,
+    model_config: ModelConfig,
+    mesh_config: MeshConfig,
+    optimizer_config: OptimizerConfig,
+    data_config: DataConfig,
+    training_config: TrainingConfig,
+    out: Path,
+    *,
+    protocol: str = "compact",
+    tool_schemas: Sequence[dict] = (),
+    dataset_hash: str = "",
+    cache_dir: Path | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Trains to ``training_config.num_steps``, going on from what ``out`` already holds.
+
+    Writes ``checkpoints``, ``metrics.jsonl``, ``curve.png``, ``model.json`` and ``tokenizer``
+    under ``out``; ``load_policy`` reads them. Packed rows are kept under ``cache_dir`` (default
+    ``out/packed``). ``facts`` (JSON) is noted in the checkpoints.
+
+    Raises:
+        ValueError: settings or data do not fit; says which and what to do.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = Settings(
+        policy.with_vocabulary(model_config, tokenizer),
+        *(optimizer_config, data_config, training_config),
+        make_mesh(mesh_config),
+    )
+    _check_batch(training_config, settings.mesh)
+    data = TrajectoryData(
+        path=Path(dataset_path),
+        content_hash=dataset_hash,
+        tokenizer=tokenizer,
+        protocol=protocol,
+        tool_schemas=tool_schemas,
+        cache_dir=cache_dir or out / "packed",
+    )
+    policy.save_description(out, settings.model, tokenizer, protocol)
+    rows = {
+        split: data.packed(split, data_config.row_length)
+        for split in filter(None, (data_config.train_split, data_config.dev_split))
+    }
+    with jax.set_mesh(settings.mesh):
+        state, num_compiled = _train(settings, rows, data, out, dict(facts or {}))
+        content_hash = fingerprint(state.params)
+    records = read_metrics(out / METRICS)
+    plot_curves(records, out / CURVE)
+    counts = rows[data_config.train_split].counts | _summary(records) | {"compiled": num_compiled}
+    return Outcome(content_hash=content_hash, counts=counts)
+
+
+def _train(
+    settings: Settings,
+    rows: Mapping[str, PackedRows],
+    data: TrajectoryData,
+    out: Path,
+    facts: dict[str, Any],
+) -> tuple[TrainState, int]:
+    """The final state, and how many programs the train step was compiled to."""
+    config, mesh = settings.training, settings.mesh
+    packed = rows[settings.data.train_split]
+    micro_rows = config.batch_rows // config.grad_accumulation
+    made = step.build(
+        create_model(settings.model, mesh, config.seed),
+        settings.optimizer,
+        config,
+        mesh,
+        capacity=step.loss_capacity(packed, micro_rows, settings.data.context_weight, mesh),
+    )
+    processes = {"process_index": jax.process_index(), "process_count": jax.process_count()}
+    task = Task(
+        step=made.step,
+        source=Loader(
+            packed,
+            settings.data,
+            batch_rows=config.batch_rows,
+            seed=config.seed,
+            relabeller=_relabeller(settings, data.tokenizer),
+            **processes,
+        ),
+        place=make_place(mesh, config.grad_accumulation),
+        evaluate=_evaluate(settings, rows, made.graph, processes),
+        identity=_identity(settings, data),
+        facts={"mesh": dict(mesh.shape), "training": _plain(config), **facts},
+    )
+    state = train(made.state, task, config, out)
+    return state, made.step._cache_size()
+
+
+def _relabeller(settings: Settings, tokenizer: Tokenizer) -> Relabeller | None:
+    share = settings.data.permute_content
+    if not share:
+        return None
+    return Relabeller(content_ids(tokenizer), settings.model.vocab_size, share)
+
+
+def _evaluate(
+    settings: Settings, rows: Mapping[str, PackedRows], graph: Any, processes: dict[str, int]
+):
+    """The dev split's loss by the same path as training, or None without one."""
+    config = settings.training
+    if not settings.data.dev_split or not config.eval_every:
+        return None
+    return make_evaluate(
+        make_eval_fn(graph),
+        make_place(settings.mesh),
+        functools.partial(
+            evaluation_batches,
+            rows[settings.data.dev_split],
+            settings.data,
+            batch_rows=config.batch_rows // config.grad_accumulation,
+            max_rows=config.eval_rows,
+            **processes,
+        ),
+    )
+
+
+def _identity(settings: Settings, data: TrajectoryData) -> dict[str, Any]:
+    """What must not change when a run goes on; the mesh and the micro-batch may."""
+    config = settings.training
+    return {
+        "dataset": data.content_hash,
+        "tokenizer": data.tokenizer.content_hash,
+        "protocol": data.protocol,
+        "model": _plain(settings.model),
+        "optimizer": _plain(settings.optimizer),
+        "data": _plain(settings.data),
+        "training": {name: getattr(config, name) for name in ("num_steps", "batch_rows", "seed")},
+    }
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    return msgspec.to_builtins(dataclasses.asdict(config))
+
+
+def _check_batch(config: TrainingConfig, mesh: Mesh) -> None:
+    shards = mesh.shape["data"] * mesh.shape["fsdp"]
+    micro_rows = config.batch_rows // config.grad_accumulation
+    if micro_rows % shards or config.batch_rows % jax.process_count():
+        raise ValueError(
+            f"training.batch_rows={config.batch_rows} in grad_accumulation="
+            f"{config.grad_accumulation} micro-batches: {micro_rows} rows each must be a multiple "
+            f"of mesh.data * mesh.fsdp = {shards}"
+        )
+
+
+def _summary(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The last losses and the usual speed, for the console and the report."""
+    trained = [record for record in records if record["kind"] == TRAIN]
+    held_out = [record for record in records if record["kind"] == DEV]
+    summary = {"loss": round(float(np.mean([r["loss/model"] for r in trained[-20:]])), 4)}
+    if held_out:
+        summary["dev_loss"] = round(held_out[-1]["loss/model"], 4)
+    summary["tokens_per_s"] = round(float(np.median([r["tokens_per_s"] for r in trained])))
+    return summary

@@ -1,0 +1,1 @@
+"""Steps, optimizers, checkpoints and the loop that SFT and RL share."""

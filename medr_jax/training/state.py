@@ -1,0 +1,113 @@
+"""What a training step maps to its successor, and names for its arrays."""
+
+import dataclasses
+import hashlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jax.sharding import Mesh
+
+from medr_jax import sharding
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainState:
+    """Everything that changes while training, but for the place in the data."""
+
+    params: Any  # nnx.State of nnx.Param
+    opt_state: Any
+    step: jax.Array  # int32 scalar: optimizer steps done
+    rng: jax.Array  # uint32 key data, constant; a step folds its number in
+
+
+def create_state(
+    params: Any, optimizer: optax.GradientTransformation, mesh: Mesh, *, seed: int
+) -> TrainState:
+    """Step 0. Optimizer moments are sharded at birth, as their parameters are."""
+
+    def create(params: Any) -> TrainState:
+        return TrainState(
+            params=params,
+            opt_state=optimizer.init(params),
+            step=jnp.zeros((), jnp.int32),
+            rng=jax.random.key_data(jax.random.key(seed)),
+        )
+
+    layout = layout_of(jax.eval_shape(create, params), mesh)
+    return jax.jit(create, out_shardings=layout)(params)
+
+
+def layout_of(tree: Any, mesh: Mesh) -> Any:
+    """A sharding per array: moments lie as their parameters do, all else is replicated."""
+
+    def one(leaf: Any) -> Any:
+        if is_variable(leaf) and isinstance(leaf.get_value(), optax.MaskedNode):
+            return leaf  # a parameter that this part of the optimizer does not update
+        return sharding.shardings(leaf, mesh)
+
+    return jax.tree.map(one, tree, is_leaf=is_variable)
+
+
+def is_variable(leaf: Any) -> bool:
+    """Whether a pytree node is an ``nnx.Variable``, which carries the logical axes."""
+    return isinstance(leaf, nnx.Variable)
+
+
+def state_shardings(state: TrainState) -> TrainState:
+    """Where each array of ``state`` lives, as a tree for ``out_shardings``."""
+    return jax.tree.map(lambda array: array.sharding, state)
+
+
+def named_arrays(tree: Any) -> dict[str, Any]:
+    """Leaves under readable names, such as "layers.attention.query.kernel".
+
+    Independent of the containers' types, which differ between library versions.
+    """
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    named = {_name(path): leaf for path, leaf in leaves}
+    assert len(named) == len(leaves), "two leaves share a name"
+    return named
+
+
+def with_named_arrays(tree: Any, arrays: dict[str, Any]) -> Any:
+    """``tree`` with its leaves replaced by the arrays of the same names."""
+    paths, treedef = jax.tree_util.tree_flatten_with_path(tree)
+    return jax.tree_util.tree_unflatten(treedef, [arrays[_name(path)] for path, _ in paths])
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    # The attribute is where an nnx.Variable keeps its array: no part of the name.
+    if path and path[-1] == jax.tree_util.GetAttrKey("value"):
+        path = path[:-1]
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+@jax.jit
+def _checksums(arrays: list[jax.Array]) -> list[jax.Array]:
+    return [_checksum(array) for array in arrays]
+
+
+def _checksum(array: jax.Array) -> jax.Array:
+    """Two position-weighted 32-bit sums of an array's bits: exact on any mesh."""
+    if array.dtype == jnp.bool_:
+        array = array.astype(jnp.uint8)
+    unsigned = jnp.dtype(f"uint{array.dtype.itemsize * 8}")
+    bits = jax.lax.bitcast_convert_type(array, unsigned).astype(jnp.uint32).reshape(-1)
+    place = jax.lax.iota(jnp.uint32, bits.size) * jnp.uint32(2654435761) | jnp.uint32(1)
+    mixed = bits * place
+    return jnp.stack([mixed.sum(), (mixed ^ (mixed >> 15)).sum()])
+
+
+def fingerprint(tree: Any) -> str:
+    """Identity of a pytree's names, shapes and bits, equal on every mesh."""
+    named = named_arrays(tree)
+    sums = jax.device_get(_checksums(list(named.values())))
+    digest = hashlib.sha256()
+    for (name, array), pair in zip(named.items(), sums, strict=True):
+        digest.update(f"{name} {array.dtype} {array.shape} {np.asarray(pair).tolist()}\n".encode())
+    return digest.hexdigest()

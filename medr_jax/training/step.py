@@ -1,0 +1,140 @@
+"""One optimizer step: gradients over micro-batches, one denominator, one update."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from medr_jax import sharding
+from medr_jax.training.state import TrainState, state_shardings
+
+
+class Ratio(NamedTuple):
+    """A mean kept as total and count, so that parts of a batch add up to the whole's mean."""
+
+    total: jax.Array
+    count: jax.Array
+
+
+def host_means(ratios: Mapping[str, Ratio]) -> dict[str, float]:
+    """total / count of each, waiting for the device; those with nothing to count are left out."""
+    return {
+        name: float(total) / float(count)
+        for name, (total, count) in jax.device_get(dict(ratios)).items()
+        if count > 0
+    }
+
+
+LossFn = Callable[[Any, dict[str, jax.Array], jax.Array], dict[str, Ratio]]
+"""``loss_fn(params, micro_batch, rng)``: named ratios. "loss" is minimised; the count of each
+must not depend on the parameters."""
+
+
+def gradients(
+    loss_fn: LossFn, params: Any, batch: dict[str, jax.Array], rng: jax.Array
+) -> tuple[Any, dict[str, Ratio]]:
+    """Gradient of loss total / loss count over all micro-batches, and the summed ratios.
+
+    Leading axis of ``batch``: micro-batches. Totals are summed before the one division, so the
+    result does not depend on how rows were grouped (a mean of per-micro-batch means would).
+    """
+
+    def total(params: Any, micro: dict[str, jax.Array], rng: jax.Array):
+        ratios = loss_fn(params, micro, rng)
+        return ratios["loss"].total, ratios
+
+    grad_fn = jax.grad(total, has_aux=True)
+    num_micro = jax.tree.leaves(batch)[0].shape[0]
+    rngs = jax.random.split(rng, num_micro)
+    if num_micro == 1:
+        grads, ratios = grad_fn(params, jax.tree.map(lambda array: array[0], batch), rngs[0])
+    else:
+
+        def add(sums: Any, part: tuple[dict[str, jax.Array], jax.Array]) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, sums, grad_fn(params, *part)), None
+
+        first = jax.tree.map(lambda array: array[0], batch)
+        zeros = jax.tree.map(
+            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
+            jax.eval_shape(grad_fn, params, first, rngs[0]),
+        )
+        (grads, ratios), _ = jax.lax.scan(add, zeros, (batch, rngs))
+    count = jnp.maximum(ratios["loss"].count, jnp.finfo(jnp.float32).tiny)
+    return jax.tree.map(lambda grad: (grad / count).astype(grad.dtype), grads), ratios
+
+
+def make_train_step(
+    loss_fn: LossFn,
+    optimizer: optax.GradientTransformation,
+    learning_rate: Callable[[jax.typing.ArrayLike], jax.Array],
+    state: TrainState,
+) -> Callable[[TrainState, dict[str, jax.Array]], tuple[TrainState, dict[str, Ratio]]]:
+    """A jitted ``step(state, batch) -> (state, metrics)`` that consumes its state.
+
+    Metrics: the loss's ratios, and as ratios over 1 ``grad_norm`` (before clipping) and
+    ``learning_rate``. The new state lies where ``state`` does.
+    """
+
+    def step(state: TrainState, batch: dict[str, jax.Array]):
+        rng = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
+        grads, ratios = gradients(loss_fn, state.params, batch, rng)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        one = jnp.ones(())
+        metrics = {
+            **ratios,
+            "grad_norm": Ratio(optax.global_norm(grads), one),
+            "learning_rate": Ratio(learning_rate(state.step), one),
+        }
+        new = TrainState(
+            params=optax.apply_updates(state.params, updates),
+            opt_state=opt_state,
+            step=state.step + 1,
+            rng=state.rng,
+        )
+        return new, metrics
+
+    return jax.jit(step, donate_argnums=0, out_shardings=(state_shardings(state), None))
+
+
+def make_place(
+    mesh: Mesh, num_micro: int = 1
+) -> Callable[[dict[str, np.ndarray]], dict[str, jax.Array]]:
+    """``place(batch)``: this process's rows (b, ...) to global arrays (micro, rows, ...).
+
+    Rows are split over the mesh's data and fsdp axes.
+    """
+    rows = NamedSharding(mesh, PartitionSpec(None, sharding.RULES["batch"]))
+
+    def place(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
+        return {
+            name: jax.make_array_from_process_local_data(
+                rows, array.reshape(num_micro, array.shape[0] // num_micro, *array.shape[1:])
+            )
+            for name, array in batch.items()
+        }
+
+    return place
+
+
+def make_evaluate(
+    loss_fn: LossFn,
+    place: Callable[[dict[str, np.ndarray]], dict[str, jax.Array]],
+    batches: Callable[[], Iterable[dict[str, np.ndarray]]],
+) -> Callable[[Any], dict[str, float]]:
+    """``evaluate(params)``: every ratio's mean over all of ``batches()``, each one micro-batch."""
+
+    @jax.jit
+    def measure(params: Any, batch: dict[str, jax.Array]) -> dict[str, Ratio]:
+        return loss_fn(params, jax.tree.map(lambda array: array[0], batch), jax.random.key(0))
+
+    def evaluate(params: Any) -> dict[str, float]:
+        parts = [measure(params, place(batch)) for batch in batches()]
+        # Summed on the host in float64: the mean does not depend on the number of batches.
+        sums = jax.tree.map(lambda *values: np.sum(jax.device_get(values), dtype=float), *parts)
+        return host_means(sums)
+
+    return evaluate
