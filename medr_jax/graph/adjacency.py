@@ -1,6 +1,7 @@
 """Who is linked to whom, by what: sorted pairs with row pointers in both directions."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -71,6 +72,16 @@ class Adjacency:
         leaving = _slice(self.forward, entity, relation)
         entering = _slice(self.backward, entity, relation)
         return leaving.stop - leaving.start + entering.stop - entering.start
+
+    def degrees(self, relations: Sequence[Relation]) -> np.ndarray:
+        """``degree`` of every entity over several relations, by position."""
+        total = np.zeros(len(self.forward) // len(RELATIONS), dtype=np.int64)
+        for relation in relations:
+            first = _RELATION_CODE[relation]
+            for pointers in (self.forward, self.backward):
+                ends = pointers[first + 1 :: len(RELATIONS)]
+                total += ends - pointers[first : -1 : len(RELATIONS)]
+        return total
 
     def targets_of(self, source: int, relation: Relation, polarity: Polarity) -> np.ndarray:
         """Positions of targets that some edge of this polarity states, ascending."""

@@ -1,11 +1,14 @@
 """From a configured source to a ``KnowledgeGraph``."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from medr_jax.graph import mondo_table
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
+from medr_jax.graph.mondo_table import MondoTable
 from medr_jax.graph.normalize import normalize
+from medr_jax.graph.sources.base import SourceRecords
 from medr_jax.graph.sources.hpo import read_hpo
 
 SOURCES = {"hpo": read_hpo}
@@ -27,17 +30,21 @@ class GraphConfig:
 
 
 def build_graph(config: GraphConfig) -> KnowledgeGraph:
-    """Reads the source, merges diseases through MONDO and indexes the result.
+    """Reads the source, merges diseases through the shipped MONDO table, indexes the result.
 
     Raises:
         ValueError: a file of the source is missing or malformed.
     """
-    records = SOURCES[config.source](config.directory)
-    merged = normalize([records], mondo_table.shipped())
+    return assemble([SOURCES[config.source](config.directory)], mondo_table.shipped())
+
+
+def assemble(sources: Sequence[SourceRecords], table: MondoTable) -> KnowledgeGraph:
+    """One graph of several sources' records; the first source's snapshot comes first."""
+    merged = normalize(sources, table)
     return KnowledgeGraph.from_records(
         merged.entities,
         merged.edges,
-        snapshot=records.snapshot,
+        snapshot="; ".join(records.snapshot for records in sources),
         alternative_ids=merged.alternative_ids,
         ambiguous_ids=merged.ambiguous_ids,
         counts=merged.counts,

@@ -48,38 +48,33 @@ def subgraph(
     ``relation`` and ``inverse``.
     """
     limits = limits or SubgraphLimits()
+    walkable = graph.adjacency.degrees(relations) <= limits.max_degree
     chosen = {graph.position(seed_entity): 0}  # position -> vertex
     frontier = list(chosen)
     for _ in range(limits.max_distance):
         fresh: list[int] = []
         for position in frontier:
-            near = [
-                other
-                for other in _neighbours(graph, position, relations)
-                if other not in chosen and _degree(graph, other, relations) <= limits.max_degree
-            ]
             room = min(limits.max_branches, limits.max_entities - len(chosen))
-            for i in rng.permutation(len(near))[:room]:
+            if room <= 0:
+                break
+            near = _neighbours(graph, position, relations)
+            near = [other for other in near[walkable[near]].tolist() if other not in chosen]
+            for i in rng.permutation(len(near))[:room].tolist():
                 chosen[near[i]] = len(chosen)
                 fresh.append(near[i])
         frontier = fresh
     return _induced(graph, chosen, relations)
 
 
-def _neighbours(graph: KnowledgeGraph, position: int, relations: Sequence[Relation]) -> list[int]:
+def _neighbours(graph: KnowledgeGraph, position: int, relations: Sequence[Relation]) -> np.ndarray:
     """Positions at the other end of clean positive pairs, ascending, each once."""
-    near = graph.adjacency
-    found: set[int] = set()
+    near, found = graph.adjacency, []
     for relation in relations:
-        pairs = near.pairs_from(position, relation)
-        found.update(near.targets[pairs][near.polarities[pairs] == _POSITIVE_ONLY].tolist())
+        leaving = near.pairs_from(position, relation)
         entering = near.pairs_to(position, relation)
-        found.update(near.sources[entering[near.polarities[entering] == _POSITIVE_ONLY]].tolist())
-    return sorted(found)
-
-
-def _degree(graph: KnowledgeGraph, position: int, relations: Sequence[Relation]) -> int:
-    return sum(graph.adjacency.degree(position, relation) for relation in relations)
+        found.append(near.targets[leaving][near.polarities[leaving] == _POSITIVE_ONLY])
+        found.append(near.sources[entering[near.polarities[entering] == _POSITIVE_ONLY]])
+    return np.unique(np.concatenate(found))
 
 
 def _induced(
