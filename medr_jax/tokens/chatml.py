@@ -21,9 +21,9 @@ messages (tested), but for what differs by design:
   default system prompt are not used.
 * The newline after ``<|im_end|>`` belongs to what follows: the model never samples it, so it is
   context and not in the loss. After the last turn there is none.
-* Text between control tokens is encoded a segment at a time, so ids of a question or a result
-  do not depend on the header before it. The template's text, tokenised whole, can merge a
-  leading newline of the content with the header's.
+* Text is encoded a segment at a time, so ids of a question or a result do not depend on the
+  header before it. Where the content starts with a newline, the template's text, tokenised
+  whole, merges it with the header's; else the ids are equal, too (tested).
 * A tool call's JSON stays as the model wrote it; the template parses and dumps it again.
 * Control tokens inside questions, results and completions stay plain text; ``</tool_response``
   in a result, which is plain text in Qwen2.5's format, is broken by a space.
@@ -142,12 +142,14 @@ class ChatmlProtocol:
         """One user message with a ``<tool_response>`` for each result."""
         segments = [text("\n", Role.HEADER), *_header("user")]
         for i, result in enumerate(results):
-            opening = "<tool_response>\n" if i == 0 else "\n<tool_response>\n"
+            # Cut where Qwen's splitting rule cuts too: a newline joins the character before it.
+            opening = "</tool_response>\n<tool_response>\n" if i else "<tool_response>\n"
             segments += [
                 text(opening, Role.HEADER),
-                text(_shown(result), Role.TOOL),
-                text("\n</tool_response>", Role.HEADER),
+                text(f"{_shown(result)}\n", Role.TOOL),
             ]
+        if results:
+            segments.append(text("</tool_response>", Role.HEADER))
         return [*segments, *_next_header("assistant")]
 
     def parse(self, token_ids: Sequence[int], tokenizer: Tokenizer) -> ParsedTurn:

@@ -132,7 +132,7 @@ answering = st.builds(
 
 @BOTH
 @given(acts=st.lists(acting, max_size=3), answer=answering, question=words)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_text_and_sampled_ledgers_agree(name, acts, answer, question):
     tokenizer, protocol = TOKENIZERS[name], get_protocol(name)
     turns = [SEED, *acts, answer]
@@ -155,7 +155,7 @@ def test_text_and_sampled_ledgers_agree(name, acts, answer, question):
 
 @BOTH
 @given(acts=st.lists(acting, max_size=3), answer=answering, question=words)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_trained_on_is_exactly_what_the_model_must_produce(name, acts, answer, question):
     tokenizer, protocol = TOKENIZERS[name], get_protocol(name)
     turns = [SEED, *acts, answer]

@@ -33,7 +33,7 @@ hostile = st.one_of(
 
 @BOTH
 @given(text=hostile)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_text_cannot_become_a_control_token_and_comes_back(tokenizer, text):
     token_ids = tokenizer.encode(text)
     assert all(tokenizer.control_name(token_id) is None for token_id in token_ids)
@@ -41,7 +41,7 @@ def test_text_cannot_become_a_control_token_and_comes_back(tokenizer, text):
 
 
 @given(text=hostile)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_normalising_twice_changes_nothing(text):
     once = SPACED.normalize(text)
     assert SPACED.normalize(once) == once

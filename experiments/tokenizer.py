@@ -1,0 +1,17 @@
+"""Byte-level BPE tokenizer. In: the training split's text. Out: a tokenizer artifact.
+
+python -m experiments.tokenizer tokenizer.vocab_size=4096
+"""
+
+from experiments._main import entry_point
+from medr_jax.launch import stages
+
+
+@entry_point("tokenizer", "graph", "index", "tools", "questions", "synthesis", "tokenizer", "paths")
+def main(config) -> None:
+    """Trains or reuses the tokenizer, making the dataset first when there is none."""
+    stages.tokenizer(config)
+
+
+if __name__ == "__main__":
+    main()
