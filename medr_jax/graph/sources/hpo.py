@@ -179,7 +179,7 @@ def _add_annotations(path: Path, kinds: dict[str, Kind], records: SourceRecords)
     date = _annotation_date(path)
     for number, row in _rows(path, _COLUMNS):
         disease_id, title, _, term_id, *_, aspect, _ = row
-        names.setdefault(disease_id, title.rstrip(" ;"))
+        names.setdefault(disease_id, title)
         term_id = records.alternative_ids.get(term_id, term_id)
         relation = _RELATIONS.get((aspect, kinds.get(term_id)))
         if relation is None:
