@@ -21,6 +21,7 @@ def make_card(
     trajectories_by_split: Mapping[str, Sequence[Trajectory]],
     *,
     rejections: Mapping[str, Mapping[str, int]],
+    drafts_rejected: Mapping[str, Mapping[str, int]],
     shared: Mapping[str, Any],
     facts: Mapping[str, Any],
     num_words: Callable[[Trajectory], int],
@@ -28,7 +29,8 @@ def make_card(
 ) -> dict[str, Any]:
     """Everything the card says, as JSON values.
 
-    ``rejections`` counts reasons per split, ``shared`` what splits have in common all the same,
+    ``rejections`` counts, per split, why questions have no trajectory, ``drafts_rejected`` why
+    drafts did not become questions; ``shared`` is what splits have in common all the same,
     ``facts`` holds snapshot, licences, hashes and settings; ``num_words`` measures a trajectory.
     """
     examples = [
@@ -43,6 +45,7 @@ def make_card(
             split: _counts(rows, num_words) for split, rows in trajectories_by_split.items()
         },
         "rejections": {split: dict(sorted(c.items())) for split, c in rejections.items()},
+        "drafts_rejected": {split: dict(sorted(c.items())) for split, c in drafts_rejected.items()},
         "shared": dict(shared),
         "examples": [render_trajectory(trajectory) for trajectory in examples[:num_examples]],
     }
@@ -63,12 +66,16 @@ def render_card(card: Mapping[str, Any]) -> str:
         parts += [f"## {title}", _table(title.split(" (")[0], rows, splits)]
     means = {name: _column(splits, name) for name in ("mean_tool_calls", "mean_words")}
     parts += ["## Means", _table("", means, splits)]
-    reasons = sorted({reason for counts in card["rejections"].values() for reason in counts})
-    rejected = {
-        reason: {split: counts.get(reason, 0) for split, counts in card["rejections"].items()}
-        for reason in reasons
-    }
-    parts += ["## Rejected, with reasons", _table("Reason", rejected, splits)]
+    for title, field in (
+        ("Questions without a trajectory, with reasons", "rejections"),
+        ("Drafts that did not become questions, with reasons", "drafts_rejected"),
+    ):
+        reasons = sorted({reason for counts in card[field].values() for reason in counts})
+        rows = {
+            reason: {split: counts.get(reason, 0) for split, counts in card[field].items()}
+            for reason in reasons
+        }
+        parts += [f"## {title}", _table("Reason", rows, splits)]
     parts += ["## Shared between the splits all the same", _facts_list(card["shared"])]
     parts += ["## Examples", *(f"```text\n{example}\n```" for example in card["examples"])]
     return "\n\n".join(parts) + "\n"

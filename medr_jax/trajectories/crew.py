@@ -1,0 +1,119 @@
+"""Runs jobs here or in several processes. What a finished job gives is a file, so it is kept."""
+
+import concurrent.futures
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from medr_jax import console, jsonl
+from medr_jax.types import Record
+
+
+class Job(Protocol):
+    """One shard of work, sent to whichever process is free."""
+
+    path: str  # where its result goes
+
+    @property
+    def size(self) -> int:
+        """How far the progress bar moves when it is done."""
+
+    def run(self, bench: Any) -> Record:
+        """Does the work at a bench, which holds what jobs share."""
+
+
+class Crew:
+    """Workers at benches of their own, made by ``make_bench()`` once in each process.
+
+    Processes are spawned, never forked: the search engine's threads would not survive a fork.
+    Results depend on the jobs only, not on the number of workers.
+    """
+
+    def __init__(self, make_bench: Callable[[], Any], num_workers: int) -> None:
+        self._make_bench = make_bench
+        self._num_workers = num_workers
+        self._pool: concurrent.futures.ProcessPoolExecutor | None = None
+        self._bench: Any = None
+
+    def __enter__(self) -> "Crew":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def run(self, jobs: Sequence[Job], description: str) -> None:
+        """Does the jobs behind a progress bar.
+
+        Raises:
+            ValueError: a process died; says what to do.
+        """
+        with console.bar(description, sum(job.size for job in jobs)) as advance:
+            if self._num_workers <= 1 or len(jobs) <= 1:
+                for job in jobs:
+                    self._bench = self._bench or self._make_bench()
+                    advance(_do(job, self._bench))
+                return
+            pool = self._started()
+            futures = [pool.submit(_do_here, job) for job in jobs]
+            try:
+                for future in concurrent.futures.as_completed(futures):
+                    advance(future.result())
+            except concurrent.futures.BrokenExecutor as error:
+                raise ValueError(
+                    f"{description}: a worker process died, perhaps for lack of memory; run the "
+                    "same command with synthesis.num_workers=1, finished work is kept"
+                ) from error
+
+    def _started(self) -> concurrent.futures.ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = concurrent.futures.ProcessPoolExecutor(
+                self._num_workers,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_start_worker,
+                initargs=(self._make_bench,),
+            )
+        return self._pool
+
+
+def finished(path: Path, record_type: type[Record]) -> Record | None:
+    """The result in ``path``, or None when it is missing or unreadable and so to be redone."""
+    try:
+        (record,) = jsonl.read(path, record_type)
+    except ValueError:
+        return None
+    return record
+
+
+def _do(job: Job, bench: Any) -> int:
+    jsonl.write(job.path, [job.run(bench)])
+    return job.size
+
+
+_worker: dict[str, Any] = {}
+"""This worker process's bench; empty in any other process."""
+
+
+def _start_worker(make_bench: Callable[[], Any]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _worker["make_bench"] = make_bench
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot tell its workers, which would wait for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
+
+
+def _do_here(job: Job) -> int:
+    if "bench" not in _worker:
+        _worker["bench"] = _worker["make_bench"]()
+    return _do(job, _worker["bench"])

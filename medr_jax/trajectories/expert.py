@@ -1,0 +1,284 @@
+"""The scripted expert: follows a chain that it knows, but only by what the live tools return.
+
+It asks for the clues, finds the next entity among the hits, asks for the next one, and moves on
+only when a text it was shown states the step. When a snippet is not enough it reads the
+document, when a query fails it tries other words, and when nothing shows the step it gives up.
+"""
+
+import random
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from medr_jax.agent.loop import NextTurn
+from medr_jax.grading import match
+from medr_jax.questions.hops import FORMS, Form
+from medr_jax.tokens.protocol import ParsedTurn
+from medr_jax.trajectories.briefing import Briefing
+from medr_jax.trajectories.notes import Notes
+from medr_jax.trajectories.wording import STYLES, Wording, query_for
+from medr_jax.types import Clue, Hop, Kind, Question, Relation, Status, ToolCall, ToolResult
+
+Script = Generator[ParsedTurn, tuple[ToolResult, ...], None]
+
+
+@dataclass(kw_only=True, slots=True)
+class ExpertConfig:
+    """How the expert works. The defaults give the paper-like set its mean of tool calls."""
+
+    thoughts: str = "full"
+    """``full`` sentences, or ``short``: a few words for a tiny model."""
+    may_read: bool = True
+    """Read a document where its snippet is not enough; False: search only."""
+    trust_first_disease: bool = False
+    """Take the first disease among the hits although its snippet has no room for all clues, when
+    it states one of them: for short snippets and a model that may not read."""
+    read_on_the_way: float = 0.25
+    """Share of steps before the last whose document is read for confirmation."""
+    read_before_answer: float = 0.75
+    """Share of trajectories that read the supporting document before they answer."""
+    max_retries: int = 2
+    """Queries with other words after one that failed, per step."""
+    max_query_words: int = 24
+    """Longer queries (definitions) are cut."""
+
+    def __post_init__(self) -> None:
+        if self.thoughts not in STYLES:
+            raise ValueError(f"thoughts={self.thoughts!r}: use one of {', '.join(STYLES)}")
+        for name in ("read_on_the_way", "read_before_answer"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)}: give a share from 0 to 1")
+        if not self.may_read and (self.read_on_the_way or self.read_before_answer):
+            raise ValueError(
+                "may_read=false: set read_on_the_way and read_before_answer to 0 as well"
+            )
+        if self.max_retries < 0 or self.max_query_words < 1:
+            raise ValueError(
+                f"max_retries={self.max_retries}, max_query_words={self.max_query_words}: "
+                "give at least 0 and 1"
+            )
+
+
+class EvidenceMissing(Exception):
+    """The tools never showed a step of the chain; the message is the reason to count."""
+
+
+class Expert:
+    """A text policy for one episode (``medr_jax.agent.drivers.TextPolicy``).
+
+    Raises ``EvidenceMissing`` out of the call when a step cannot be shown.
+    """
+
+    def __init__(
+        self, question: Question, briefing: Briefing, config: ExpertConfig, *, seed: int = 0
+    ) -> None:
+        self._question = question
+        self._briefing = briefing
+        self._config = config
+        self._rng = random.Random(f"{seed}:{question.question_id}")
+        self._wording = Wording(config.thoughts, self._rng)
+        self._notes = Notes()
+        self._said = ""  # what the next thought begins with
+        self._script = self._act()
+
+    def __call__(self, request: NextTurn) -> ParsedTurn:
+        """The next turn, given what the tools said to the last one."""
+        if request.turns:
+            return self._script.send(request.turns[-1].results)
+        return next(self._script)
+
+    def _act(self) -> Script:
+        evidence_id = yield from self._start()
+        hops = self._question.chain.hops
+        for number, hop in enumerate(hops):
+            evidence_id = yield from self._hop(hop, is_last=number == len(hops) - 1)
+        cited = [evidence_id]
+        if self._rng.random() < self._config.read_before_answer:
+            cited += yield from self._confirm(evidence_id, self._question.answer_id)
+        labels = dict.fromkeys(map(self._notes.label, cited))
+        yield ParsedTurn(
+            thought=self._thought(self._saying("answer", evidence_id)),
+            answer_text=self._briefing.name(self._question.answer_id),
+            cited_labels=tuple(labels),
+        )
+
+    # -- the first entity -------------------------------------------------------------------
+
+    def _start(self) -> Script:
+        """Finds the first entity; returns the document that shows it."""
+        clues = self._question.chain.clues
+        first_id = match.entity_ids(self._question.chain, self._question.answer_id)[0]
+        if not clues:
+            self._said = self._wording.say("open_gene", name=self._briefing.name(first_id))
+            return first_id
+        if clues[0].relation is Relation.IS_A:
+            yield from self._look_up(clues[0], "open_definition", {})
+        else:
+            yield from self._find_by_clues(first_id, clues)
+            self._found(first_id)
+        return first_id
+
+    def _find_by_clues(self, disease_id: str, clues: tuple[Clue, ...]) -> Script:
+        names = self._briefing.names
+        called = {clue.entity_id: clue.text for clue in clues}
+        opening = "open_clue_definition"
+        for clue in clues:
+            if clue.text not in names[clue.entity_id]:
+                yield from self._look_up(clue, opening, called)
+                opening = "open_next_definition"
+        told = self._wording.say("open_clues", clues=self._wording.clues(called.values()))
+        yield from self._search(self._thought(told), " ".join(called.values()))
+        if (yield from self._shows_clues(disease_id, clues)):
+            return
+        if self._config.max_retries:
+            how = "retry"
+            for clue in clues:
+                if called[clue.entity_id] != names[clue.entity_id][0]:
+                    yield from self._rename(clue, called)
+                    how = "again"
+            thought = self._thought(self._wording.say(how))
+            yield from self._search(thought, " ".join(called.values()), Kind.DISEASE.value)
+            if (yield from self._shows_clues(disease_id, clues)):
+                return
+        raise EvidenceMissing("clues_not_shown")
+
+    def _rename(self, clue: Clue, called: dict[str, str]) -> Script:
+        """Notes the name of a phenotype that the question calls by a synonym."""
+        if not self._notes.state(clue.entity_id, [clue.text]):
+            yield from self._look_up(clue, "open_clue_synonym", called)
+            return
+        name = called[clue.entity_id] = self._briefing.name(clue.entity_id)
+        seen = self._wording.say("clue_seen", text=clue.text, name=name)
+        self._said = f"{self._said} {seen}".strip()
+
+    def _look_up(self, clue: Clue, opening: str, called: dict[str, str]) -> Script:
+        """Finds the phenotype that a definition or synonym stands for; notes its name."""
+        thought = self._thought(self._wording.say(opening, text=clue.text))
+        for kind in (Kind.PHENOTYPE.value, "")[: 1 + self._config.max_retries]:
+            yield from self._search(thought, clue.text, kind)
+            if clue.entity_id in self._notes:
+                called[clue.entity_id] = self._briefing.name(clue.entity_id)
+                self._said = self._wording.say("clue_found", name=called[clue.entity_id])
+                return
+            thought = self._wording.say("retry")
+        raise EvidenceMissing("definition_not_found")
+
+    def _shows_clues(self, disease_id: str, clues: tuple[Clue, ...]) -> Script:
+        """Whether the disease is among the hits with all clues stated, reading it if need be."""
+        if disease_id not in self._notes:
+            return False
+        stated = [self._states(disease_id, clue.entity_id) for clue in clues]
+        is_first = self._notes.first_disease() == disease_id
+        if self._config.trust_first_disease and is_first and any(stated):
+            return True
+        if self._config.may_read and not all(stated):
+            yield from self._open(disease_id, "read")
+            stated = [self._states(disease_id, clue.entity_id) for clue in clues]
+        return all(stated)
+
+    # -- one hop ----------------------------------------------------------------------------
+
+    def _hop(self, hop: Hop, *, is_last: bool) -> Script:
+        """Finds the hop's target; returns the document that states it."""
+        form = FORMS[hop.relation, hop.inverse]
+        branch = self._briefing.branches.get(hop.within_id, "")
+        thought = self._thought(
+            self._wording.next_step(form, is_other=self._is_other(hop), branch=branch)
+        )
+        for query, kind in self._hop_queries(hop, form, branch):
+            yield from self._search(thought, query, kind)
+            evidence_id = self._evidence(hop)
+            if not evidence_id and self._config.may_read and hop.source_id in self._notes:
+                yield from self._open(hop.source_id, "read")
+                evidence_id = self._evidence(hop)
+            if evidence_id:
+                self._found(hop.target_id)
+                if not is_last and self._rng.random() < self._config.read_on_the_way:
+                    yield from self._confirm(evidence_id, hop.target_id)
+                return evidence_id
+            thought = self._wording.say("retry")
+        raise EvidenceMissing(f"{form}_not_shown")
+
+    def _hop_queries(self, hop: Hop, form: Form, branch: str) -> list[tuple[str, str]]:
+        name, *synonyms = self._briefing.names[hop.source_id]
+        asked = query_for(name, form, branch)
+        kind = self._briefing.kinds[
+            hop.target_id if form is Form.PHENOTYPE_DISEASE else hop.source_id
+        ]
+        others = [(query_for(synonym, form, branch), "") for synonym in synonyms[:1]]
+        return [(asked, ""), (asked, kind.value), *others][: 1 + self._config.max_retries]
+
+    def _is_other(self, hop: Hop) -> bool:
+        """Whether the hop leaves out the entity that the chain came from."""
+        hops = self._question.chain.hops
+        before = hops.index(hop) - 1
+        previous_id = hops[before].source_id if before >= 0 else ""
+        return (
+            bool(previous_id)
+            and self._briefing.kinds[previous_id] is self._briefing.kinds[hop.target_id]
+        )
+
+    def _evidence(self, hop: Hop) -> str:
+        """The shown document that states the hop: the source's, else the target's, else ""."""
+        for doc_id, other_id in (
+            (hop.source_id, hop.target_id),
+            (hop.target_id, hop.source_id),
+        ):
+            if self._states(doc_id, other_id):
+                return doc_id
+        return ""
+
+    # -- tools and memory -------------------------------------------------------------------
+
+    def _search(self, thought: str, query: str, kind: str = "") -> Script:
+        words = query.split()[: self._config.max_query_words]
+        arguments = {"query": " ".join(words)} | ({"kind": kind} if kind else {})
+        (result,) = yield ParsedTurn(
+            thought=thought, calls=(ToolCall(name="search", arguments=arguments),)
+        )
+        if result.status is not Status.OK:
+            raise EvidenceMissing(f"search_{result.status}")
+        self._notes.add_search(result)
+
+    def _open(self, doc_id: str, why: str) -> Script:
+        """Reads a document that was shown, once."""
+        if self._notes.was_read(doc_id):
+            return
+        arguments = {"doc_id": str(self._notes.label(doc_id))}
+        (result,) = yield ParsedTurn(
+            thought=self._thought(self._saying(why, doc_id)),
+            calls=(ToolCall(name="read", arguments=arguments),),
+        )
+        if result.status is not Status.OK:
+            raise EvidenceMissing(f"read_{result.status}")
+        self._notes.add_read(doc_id, result)
+
+    def _confirm(self, evidence_id: str, found_id: str) -> Script:
+        """Reads the evidence again in full; returns the document that this was, if any.
+
+        A gene's document is no longer than its snippet: there the disease's own document, when
+        it is among the hits, must name the gene.
+        """
+        doc_id = evidence_id
+        if self._briefing.kinds[evidence_id] is Kind.GENE:
+            doc_id = found_id
+        if doc_id not in self._notes or self._notes.was_read(doc_id):
+            return []
+        yield from self._open(doc_id, "confirm")
+        return [doc_id]
+
+    def _states(self, doc_id: str, entity_id: str) -> bool:
+        return self._notes.state(doc_id, self._briefing.names[entity_id])
+
+    # -- thoughts ---------------------------------------------------------------------------
+
+    def _found(self, entity_id: str) -> None:
+        noun = self._wording.noun(self._briefing.kinds[entity_id])
+        self._said = self._wording.say("found", noun=noun, name=self._briefing.name(entity_id))
+
+    def _saying(self, what: str, doc_id: str) -> str:
+        return self._wording.say(what, name=self._briefing.name(doc_id))
+
+    def _thought(self, then: str = "") -> str:
+        """What was found last, then what comes now."""
+        said, self._said = self._said, ""
+        return f"{said} {then}".strip()

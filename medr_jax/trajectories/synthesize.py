@@ -1,0 +1,242 @@
+"""Questions and the expert's trajectories over the live index, as a TFDS dataset.
+
+Work is cut into jobs whose results are files under ``<out>/work``: whoever starts again after
+an interruption goes on from there, and the content comes out the same.
+"""
+
+import dataclasses
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from medr_jax import jsonl
+from medr_jax.artifacts import Outcome
+from medr_jax.data import card as cards
+from medr_jax.data import tfds_builder
+from medr_jax.questions.config import SPLITS, QuestionConfig
+from medr_jax.questions.generate import seed_entities
+from medr_jax.questions.select import select
+from medr_jax.tools.runtime import ToolsConfig
+from medr_jax.trajectories import filter as filters
+from medr_jax.trajectories import shared
+from medr_jax.trajectories.config import SynthesisConfig
+from medr_jax.trajectories.crew import Crew, Job, finished
+from medr_jax.trajectories.workshop import (
+    Attempt,
+    Attempted,
+    AttemptJob,
+    Bench,
+    Drafted,
+    DraftJob,
+    Workshop,
+)
+from medr_jax.types import Question, Record, Trajectory
+
+__all__ = ["SynthesisConfig", "synthesize"]
+
+
+class Rejection(Record):
+    """A question without a trajectory; a line of rejections.jsonl."""
+
+    question_id: str
+    split: str
+    reason: str
+
+
+def synthesize(
+    *,
+    graph_path: Path,
+    index_path: Path,
+    question_config: QuestionConfig,
+    tools_config: ToolsConfig,
+    config: SynthesisConfig,
+    out: Path,
+) -> Outcome:
+    """Writes dataset, questions, rejections and card into ``out``.
+
+    ``dataset/`` (TFDS), ``questions-<split>.jsonl`` (those with a trajectory),
+    ``rejections.jsonl``, ``heldout_named.json`` (ids of held-out diseases and genes that some
+    training text names), ``card.md``, ``card.json``.
+
+    Raises:
+        ValueError: no trajectory survives, or a worker process died.
+    """
+    bench = Bench(
+        graph_path=str(graph_path),
+        index_path=str(index_path),
+        questions=question_config,
+        tools=tools_config,
+        synthesis=config,
+    )
+    workshop = bench.open()
+    work = Path(out) / "work" / _fingerprint(workshop)
+    work.mkdir(parents=True, exist_ok=True)
+    with Crew(bench.open, config.num_workers) as crew:
+        questions, drafts_rejected = _questions(workshop, crew, work)
+        attempts = _attempts(crew, work, questions, config.questions_per_job)
+    outcome = _publish(workshop, Path(out), attempts, drafts_rejected)
+    shutil.rmtree(Path(out) / "work")
+    return outcome
+
+
+def _questions(
+    workshop: Workshop, crew: Crew, work: Path
+) -> tuple[dict[str, list[Question]], dict[str, Counter[str]]]:
+    """The chosen questions of each split, and why drafts were rejected."""
+    config, size = workshop.setup.questions, workshop.setup.synthesis.seeds_per_job
+    seeds = {
+        split: seed_entities(workshop.graph, config, split, workshop.splits) for split in SPLITS
+    }
+    jobs = {
+        split: [
+            DraftJob(path=str(work / f"drafts-{split}-{number:05d}.json"), split=split, seeds=part)
+            for number, part in enumerate(_parts(seeds[split], size))
+        ]
+        for split in SPLITS
+    }
+    results = _run(crew, [job for split in SPLITS for job in jobs[split]], Drafted, "questions")
+    chosen, rejected = {}, {}
+    for split in SPLITS:
+        shards = [results[job.path] for job in jobs[split]]
+        found = [question for shard in shards for question in shard.questions]
+        rank = {seed: position for position, seed in enumerate(seeds[split])}
+        chosen[split] = select(found, config.size(split), config, rank)
+        rejected[split] = sum((Counter(shard.rejections) for shard in shards), Counter())
+    return chosen, rejected
+
+
+def _attempts(
+    crew: Crew, work: Path, questions: dict[str, list[Question]], size: int
+) -> dict[str, list[Attempt]]:
+    """The expert's attempts at each split's questions, in their order."""
+    jobs = {
+        split: [
+            AttemptJob(path=str(work / f"attempts-{split}-{number:05d}.json"), questions=part)
+            for number, part in enumerate(_parts(questions[split], size))
+        ]
+        for split in SPLITS
+    }
+    every = [job for split in SPLITS for job in jobs[split]]
+    results = _run(crew, every, Attempted, "trajectories")
+    return {
+        split: [attempt for job in jobs[split] for attempt in results[job.path].attempts]
+        for split in SPLITS
+    }
+
+
+def _run(
+    crew: Crew, jobs: Sequence[Job], record_type: type[Record], description: str
+) -> dict[str, Any]:
+    """Results by path; jobs whose result is there already are not run again."""
+    results = {job.path: finished(Path(job.path), record_type) for job in jobs}
+    missing = [job for job in jobs if results[job.path] is None]
+    crew.run(missing, description)
+    for job in missing:
+        (results[job.path],) = jsonl.read(job.path, record_type)
+    return results
+
+
+def _publish(
+    workshop: Workshop,
+    out: Path,
+    attempts: dict[str, list[Attempt]],
+    drafts_rejected: dict[str, Counter[str]],
+) -> Outcome:
+    """Drops near-duplicates and writes everything."""
+    kept, rejections = _without_duplicates(attempts, workshop.setup.synthesis.duplicate_overlap)
+    rows = {split: [attempt.trajectory for attempt in kept[split]] for split in SPLITS}
+    content_hash = jsonl.content_hash(row for split in SPLITS for row in rows[split])
+    counts = {split: len(rows[split]) for split in SPLITS}
+    counts |= _headline(rows, rejections)
+    reasons = {
+        split: Counter(one.reason for one in rejections if one.split == split) for split in SPLITS
+    }
+    named = sorted({entity_id for attempt in kept["train"] for entity_id in attempt.named})
+    facts = _facts(workshop, content_hash)
+    card = cards.make_card(
+        rows,
+        rejections=reasons,
+        drafts_rejected=drafts_rejected,
+        shared=shared.count(
+            rows,
+            held_out=workshop.held_out,
+            named=named,
+            kind_of=lambda entity_id: workshop.graph.entity(entity_id).kind,
+        ),
+        facts=facts,
+        num_words=filters.num_words,
+    )
+    for split in SPLITS:
+        jsonl.write(out / f"questions-{split}.jsonl", (row.question for row in rows[split]))
+    jsonl.write(out / "rejections.jsonl", rejections)
+    jsonl.write(out / "heldout_named.json", [named])
+    jsonl.write(out / "card.json", [card])
+    (out / "card.md").write_text(cards.render_card(card), encoding="utf-8")
+    tfds_builder.write_dataset(
+        out / "dataset",
+        rows,
+        facts | {"counts": counts},
+        num_shards=workshop.setup.synthesis.num_shards,
+    )
+    return Outcome(content_hash=content_hash, counts=counts)
+
+
+def _without_duplicates(
+    attempts: dict[str, list[Attempt]], overlap: float
+) -> tuple[dict[str, list[Attempt]], list[Rejection]]:
+    seen = filters.NearDuplicates(overlap)
+    kept: dict[str, list[Attempt]] = {split: [] for split in attempts}
+    rejections = []
+    for split, rows in attempts.items():
+        for attempt in rows:
+            reason = attempt.reason
+            if attempt.trajectory is not None and seen.add(attempt.trajectory.question):
+                reason = str(filters.Reason.NEAR_DUPLICATE)
+            if reason:
+                rejections.append(
+                    Rejection(question_id=attempt.question_id, split=split, reason=reason)
+                )
+            else:
+                kept[split].append(attempt)
+    return kept, rejections
+
+
+def _headline(rows: dict[str, list[Trajectory]], rejections: list[Rejection]) -> dict[str, Any]:
+    """What the console shows beside the sizes of the splits."""
+    every = [row for split in rows.values() for row in split]
+    calls = sum(row.num_tool_calls for row in every)
+    specialties = {name for row in every for name in row.question.specialties}
+    return {
+        "tool_calls": round(calls / max(1, len(every)), 3),
+        "specialties": len(specialties),
+        "rejected": len(rejections),
+    }
+
+
+def _facts(workshop: Workshop, content_hash: str) -> dict[str, Any]:
+    return {
+        "snapshot": workshop.graph.snapshot,
+        "licences": list(workshop.graph.licences),
+        "graph_hash": workshop.graph.content_hash,
+        "index_hash": workshop.engine.content_hash,
+        "content_hash": content_hash,
+        "question_seed": workshop.setup.questions.seed,
+        "expert_seed": workshop.setup.synthesis.seed,
+    }
+
+
+def _fingerprint(workshop: Workshop) -> str:
+    """Tells unfinished work of other settings apart; how many processes work does not matter."""
+    setup = workshop.setup
+    synthesis = dataclasses.replace(setup.synthesis, num_workers=1)
+    settings = [dataclasses.asdict(part) for part in (setup.questions, setup.tools, synthesis)]
+    identity = [settings, workshop.graph.content_hash, workshop.engine.content_hash]
+    return hashlib.sha256(jsonl.encode(identity)).hexdigest()[:16]
+
+
+def _parts(items: Sequence, size: int) -> Iterator[tuple]:
+    for start in range(0, len(items), size):
+        yield tuple(items[start : start + size])

@@ -1,0 +1,172 @@
+"""How the scripted expert words queries and thoughts.
+
+A query is made of names and of the labels that documents give their segments, so that a small
+model can learn to write it. Thoughts come in two styles: ``short``, a few words that name what
+was found and what is next, and ``full``, sentences.
+"""
+
+import random
+from collections.abc import Iterable
+
+from medr_jax.questions.hops import Form
+from medr_jax.retrieval import corpus
+from medr_jax.types import Kind
+
+STYLES = ("short", "full")
+
+QUERY_WORDS = {
+    Form.GENE: corpus.GENES.lower(),
+    Form.INHERITANCE: corpus.INHERITANCE.lower(),
+    Form.ONSET: corpus.ONSET.lower(),
+    Form.COURSE: corpus.COURSE.lower(),
+    Form.GENE_DISEASE: corpus.DISEASES.lower(),
+    Form.PHENOTYPE_DISEASE: "",  # diseases list the phenotype under its organ system
+    Form.PARENT: corpus.PARENTS.lower(),
+}
+"""What follows the entity's name; ``Form.PHENOTYPE`` asks by the name of the organ branch."""
+
+NOUNS = {
+    Kind.DISEASE: "disease",
+    Kind.GENE: "gene",
+    Kind.PHENOTYPE: "phenotype",
+    Kind.INHERITANCE: "inheritance",
+    Kind.ONSET: "onset",
+    Kind.COURSE: "clinical course",
+}
+
+_FULL_NOUNS = {Kind.INHERITANCE: "mode of inheritance", Kind.ONSET: "age of onset"}
+
+_SHORT_NEXT = {
+    Form.GENE: "its gene",
+    Form.INHERITANCE: "its inheritance",
+    Form.ONSET: "its onset",
+    Form.COURSE: "its clinical course",
+    Form.PHENOTYPE: "its {branch}",
+    Form.GENE_DISEASE: "its {other}disease",
+    Form.PHENOTYPE_DISEASE: "its {other}disease",
+    Form.PARENT: "its parent",
+}
+_SHORT = {
+    "open_clues": ("find the disease",),
+    "open_definition": ("find the phenotype",),
+    "open_clue_definition": ("find the phenotype of the definition",),
+    "open_next_definition": ("find the next phenotype",),
+    "open_clue_synonym": ("find the phenotype called {text}",),
+    "open_gene": ("the gene is {name}.",),
+    "found": ("the {noun} is {name}.",),
+    "clue_found": ("the phenotype is {name}.",),
+    "clue_seen": ("the phenotype is {name}.",),
+    "again": ("find the disease",),
+    "read": ("read it.",),
+    "confirm": ("read it to be sure.",),
+    "retry": ("not found. other words.",),
+    "answer": ("",),
+}
+
+_FULL_NEXT = {
+    Form.GENE: (
+        "Next I need the gene associated with it.",
+        "The question goes on to its associated gene, so I look that up.",
+    ),
+    Form.INHERITANCE: (
+        "Next I need its mode of inheritance.",
+        "What remains is how it is inherited.",
+    ),
+    Form.ONSET: ("Next I need its age of onset.", "What remains is when it sets in."),
+    Form.COURSE: ("Next I need its clinical course.", "What remains is its clinical course."),
+    Form.PHENOTYPE: (
+        'Next I need the one finding it has under "{branch}".',
+        'I look at what its document lists under "{branch}".',
+    ),
+    Form.GENE_DISEASE: (
+        "Next I need the {other}disease associated with this gene.",
+        "I look up which {other}disease this gene is associated with.",
+    ),
+    Form.PHENOTYPE_DISEASE: (
+        "Next I need the {other}disease annotated with this phenotype.",
+        "I search for the {other}disease that shows this phenotype.",
+    ),
+    Form.PARENT: (
+        "Next I need the broader term that it belongs to.",
+        "I look up its parent term.",
+    ),
+}
+_FULL = {
+    "open_clues": (
+        "The question describes a disease by {clues}. I search for these words together.",
+        "I look for the one disease annotated with {clues}.",
+    ),
+    "open_definition": (
+        "The question gives the definition of a phenotype. I search for its wording.",
+        "First I have to learn which phenotype is described this way.",
+    ),
+    "open_next_definition": (
+        "Another clue is a definition, too. I look it up as well.",
+        "The next clue is described rather than named, so I look that up, too.",
+    ),
+    "open_clue_definition": (
+        "One of the clues is given as a definition. First I find the phenotype it defines.",
+        "Before I can search for the disease I need the name of the phenotype described here.",
+    ),
+    "open_clue_synonym": (
+        'These words did not lead to the disease. I look up what "{text}" is usually called.',
+        'I check under which name the index lists "{text}".',
+    ),
+    "open_gene": ("The question starts from the gene {name}.",),
+    "found": ("The {noun} is {name}.", "So the {noun} is {name}.", "That gives {name}."),
+    "clue_found": ("The phenotype is {name}.", "This is {name}."),
+    "clue_seen": ('The hits show that "{text}" is listed as {name}.',),
+    "again": ("I search again with that name.", "I repeat the search with that name."),
+    "read": (
+        "The snippet does not show enough, so I read the document of {name}.",
+        "The part I need is cut off. I open the document of {name}.",
+    ),
+    "confirm": (
+        "I read the document of {name} to confirm it.",
+        "To make sure, I open the document of {name}.",
+    ),
+    "retry": (
+        "The hits do not show it. I try again with other words.",
+        "Not among the hits. I change the query.",
+    ),
+    "answer": (
+        "This is what the question asks for, and the document of {name} states it.",
+        "The document of {name} supports this, so I answer.",
+    ),
+}
+
+
+class Wording:
+    """Thoughts in one style; which of several sayings is used depends on ``rng`` only."""
+
+    def __init__(self, style: str, rng: random.Random) -> None:
+        assert style in STYLES
+        self._style = style
+        self._sayings = _SHORT if style == "short" else _FULL
+        self._rng = rng
+
+    def say(self, what: str, **fields: str) -> str:
+        """One saying of the table, filled in."""
+        return self._rng.choice(self._sayings[what]).format(**fields)
+
+    def clues(self, called: Iterable[str]) -> str:
+        """Clues as the opening thought names them."""
+        return " and ".join(called if self._style == "short" else (f'"{name}"' for name in called))
+
+    def noun(self, kind: Kind) -> str:
+        """What an entity of the kind is called."""
+        return NOUNS[kind] if self._style == "short" else _FULL_NOUNS.get(kind, NOUNS[kind])
+
+    def next_step(self, form: Form, *, is_other: bool, branch: str) -> str:
+        """What is looked up now."""
+        other = "other " if is_other else ""
+        if self._style == "short":
+            told = _SHORT_NEXT[form].format(other=other, branch=branch.lower())
+            return f"next {told}"
+        return self._rng.choice(_FULL_NEXT[form]).format(other=other, branch=branch)
+
+
+def query_for(name: str, form: Form, branch: str) -> str:
+    """The query of a hop: the entity's name, then what is asked of it."""
+    words = branch.lower() if form is Form.PHENOTYPE else QUERY_WORDS[form]
+    return f"{name} {words}".strip()

@@ -1,0 +1,195 @@
+"""The two kinds of work of synthesis, in shards: questions of some seeds, and trajectories."""
+
+import functools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from medr_jax.agent.drivers import run_sequential
+from medr_jax.agent.loop import AgentLimits, text_episode
+from medr_jax.graph.knowledge_graph import KnowledgeGraph
+from medr_jax.questions.config import QuestionConfig
+from medr_jax.questions.generate import candidate_questions
+from medr_jax.questions.splits import Splits, assign_splits
+from medr_jax.retrieval.search import SearchEngine
+from medr_jax.tools.runtime import ToolRuntime, ToolsConfig, standard_tools
+from medr_jax.trajectories import filter as filters
+from medr_jax.trajectories.briefing import brief
+from medr_jax.trajectories.config import SynthesisConfig
+from medr_jax.trajectories.expert import EvidenceMissing, Expert
+from medr_jax.trajectories.exposure import NameFinder
+from medr_jax.types import Kind, Question, Record, ToolResult, Trajectory
+
+TRAIN = "train"
+HELD_OUT = ("dev", "test")
+
+
+class Drafted(Record):
+    """Questions of one shard of seeds, and how many drafts were rejected for what."""
+
+    questions: tuple[Question, ...]
+    rejections: dict[str, int]
+
+
+class Attempt(Record):
+    """What the expert made of a question."""
+
+    question_id: str
+    trajectory: Trajectory | None = None
+    reason: str = ""  # why there is no trajectory
+    named: tuple[str, ...] = ()  # held-out entities that a training trajectory names
+
+
+class Attempted(Record):
+    """Attempts of one shard of questions, in their order."""
+
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """What jobs need, told so that another process can open it for itself."""
+
+    graph_path: str
+    index_path: str
+    questions: QuestionConfig
+    tools: ToolsConfig
+    synthesis: SynthesisConfig
+
+    def open(self) -> "Workshop":
+        """Graph and index come in when first used."""
+        return Workshop(self)
+
+
+class DraftJob(Record):
+    """Questions of some seed entities."""
+
+    path: str
+    split: str
+    seeds: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Seeds."""
+        return len(self.seeds)
+
+    def run(self, bench: "Workshop") -> Drafted:
+        """All verified questions of the seeds."""
+        rejections: Counter[str] = Counter()
+        questions = candidate_questions(
+            bench.graph,
+            bench.setup.questions,
+            self.split,
+            bench.splits,
+            self.seeds,
+            rejections=rejections,
+        )
+        drafted = tuple(questions)
+        return Drafted(questions=drafted, rejections=dict(sorted(rejections.items())))
+
+
+class AttemptJob(Record):
+    """The expert's trajectories on some questions of one split."""
+
+    path: str
+    questions: tuple[Question, ...]
+
+    @property
+    def size(self) -> int:
+        """Questions."""
+        return len(self.questions)
+
+    def run(self, bench: "Workshop") -> Attempted:
+        """One attempt for each question, in order."""
+        return Attempted(attempts=tuple(map(bench.attempt, self.questions)))
+
+
+class Workshop:
+    """Graph, index and tools of one process."""
+
+    def __init__(self, setup: Bench) -> None:
+        self.setup = setup
+        self._limits = AgentLimits(max_turns=setup.synthesis.max_turns)
+
+    @functools.cached_property
+    def graph(self) -> KnowledgeGraph:
+        """The knowledge graph."""
+        return KnowledgeGraph.load(Path(self.setup.graph_path))
+
+    @functools.cached_property
+    def engine(self) -> SearchEngine:
+        """The index, opened read-only."""
+        return SearchEngine.open(Path(self.setup.index_path))
+
+    @functools.cached_property
+    def splits(self) -> Splits:
+        """The split of every disease and gene."""
+        return assign_splits(self.graph, self.setup.questions)
+
+    @functools.cached_property
+    def held_out(self) -> frozenset[str]:
+        """Diseases and genes of the dev and test splits."""
+        return frozenset(
+            entity_id
+            for kind in (Kind.DISEASE, Kind.GENE)
+            for entity_id in self.graph.entity_ids(kind)
+            if self.splits.split_of(entity_id) in HELD_OUT
+        )
+
+    @functools.cached_property
+    def _tools(self) -> ToolRuntime:
+        return standard_tools(self.engine, self.setup.tools)
+
+    @functools.cached_property
+    def _train_tools(self) -> ToolRuntime:
+        if not self.setup.synthesis.hide_heldout:
+            return self._tools
+        return standard_tools(self.engine, self.setup.tools, exclude=self.held_out)
+
+    @functools.cached_property
+    def _finder(self) -> NameFinder:
+        return NameFinder({entity_id: self.names(entity_id) for entity_id in self.held_out})
+
+    def names(self, entity_id: str) -> tuple[str, ...]:
+        """An entity's name and synonyms."""
+        entity = self.graph.entity(entity_id)
+        return (entity.name, *entity.synonyms)
+
+    def attempt(self, question: Question) -> Attempt:
+        """Runs the expert against the live index and judges what came of it."""
+        config = self.setup.synthesis
+        training = question.split == TRAIN
+        expert = Expert(question, brief(self.graph, question), config.expert, seed=config.seed)
+        episode = text_episode(
+            question, self._limits, policy="expert", index_hash=self.engine.content_hash
+        )
+        try:
+            tools = self._train_tools if training else self._tools
+            trajectory = settled(run_sequential(episode, expert, tools))
+        except EvidenceMissing as missing:
+            return Attempt(question_id=question.question_id, reason=str(missing))
+        reason = filters.reason_against(trajectory, names=self.names, max_words=config.max_words)
+        if reason is not None:
+            return Attempt(question_id=question.question_id, reason=str(reason))
+        named = self._finder.named(trajectory) if training else ()
+        return Attempt(question_id=question.question_id, trajectory=trajectory, named=named)
+
+
+def settled(trajectory: Trajectory) -> Trajectory:
+    """The trajectory without what differs from run to run: latencies; scores are rounded."""
+    return msgspec.structs.replace(
+        trajectory,
+        turns=tuple(
+            msgspec.structs.replace(turn, results=tuple(_settled_results(turn.results)))
+            for turn in trajectory.turns
+        ),
+    )
+
+
+def _settled_results(results: Iterable[ToolResult]) -> Iterator[ToolResult]:
+    for result in results:
+        hits = tuple(msgspec.structs.replace(hit, score=round(hit.score, 4)) for hit in result.hits)
+        yield msgspec.structs.replace(result, hits=hits, latency_ms=0.0)
