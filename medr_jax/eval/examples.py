@@ -83,7 +83,8 @@ def _facts(result: Result) -> list[str]:
     hops = "1 hop" if question.num_hops == 1 else f"{question.num_hops} hops"
     calls = result.trajectory.num_tool_calls
     called = "1 tool call" if calls == 1 else f"{calls} tool calls"
-    return [hops, called, *question.specialties[:2]]
+    specialties = [name.replace("_", " ") for name in question.specialties[:2]]
+    return [hops, called, *specialties]
 
 
 def _turn_view(turn: Turn, cited: set[str], on_chain: set[str]) -> TurnView:
@@ -97,11 +98,15 @@ def _turn_view(turn: Turn, cited: set[str], on_chain: set[str]) -> TurnView:
 def _call_view(call: ToolCall, result: ToolResult, cited: set[str], on_chain: set[str]) -> CallView:
     return CallView(
         name=call.name,
-        arguments=[(name, str(value)) for name, value in sorted(call.arguments.items())],
+        arguments=[(name, str(call.arguments[name])) for name in _main_first(call)],
         status=result.status.value,
         message=result.text,
         hits=[_hit_view(hit, cited, on_chain) for hit in result.hits],
     )
+
+
+def _main_first(call: ToolCall) -> list[str]:
+    return sorted(call.arguments, key=lambda name: (name not in ("query", "doc_id"), name))
 
 
 def _hit_view(hit: Hit, cited: set[str], on_chain: set[str]) -> HitView:

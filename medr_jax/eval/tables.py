@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import rich.console
 import rich.table
 from rich.text import Text
 
@@ -12,6 +13,7 @@ from medr_jax.types import Record
 
 NOT_RUN = "not run"
 NOTHING = "–"  # run, but there was nothing to count
+_FILE_WIDTH = 160
 COUNTS = frozenset({"num_calls"})
 """Metrics that are counts; all others are shares."""
 
@@ -74,11 +76,42 @@ def cell_text(cell: Cell | None, *, count: bool = False) -> str:
     return f"{number(cell.value, count=count)}{bounds} n={cell.n}"
 
 
-def main_table(summaries: Mapping[str, Summary], agents: Sequence[str]) -> Table:
-    """Every agent over all questions and the subsets that matter.
+def standard(
+    summaries: Mapping[str, Summary],
+    agents: Sequence[str],
+    *,
+    main_agent: str = "model",
+    by_seed: Sequence[Summary] = (),
+) -> list[Table]:
+    """All tables of an evaluation, in order; the last ones are about ``main_agent``.
 
-    ``agents`` is the wanted order; an agent without a summary is a row of "not run".
+    ``agents`` is the wanted order of rows; an agent without a summary is a row of "not run".
+    ``by_seed``: the main agent after training with different seeds.
     """
+    found = [main_table(summaries, agents), hops_table(summaries, agents)]
+    if len(by_seed) > 1:
+        found.append(seeds_table(by_seed))
+    if summary := summaries.get(main_agent):
+        name = LABELS.get(main_agent, main_agent).capitalize()
+        found.append(group_table(summary, "specialty", f"{name} by specialty"))
+        found.append(group_table(summary, "answer", f"{name} by kind of answer"))
+    return found
+
+
+def show(shown: Sequence[Table]) -> None:
+    """Prints tables to standard output; wide where that is a file."""
+    out = rich.console.Console(highlight=False)
+    if not out.is_terminal:
+        out = rich.console.Console(highlight=False, width=_FILE_WIDTH)
+    for table in shown:
+        out.print(to_rich(table))
+        for note in table.notes:
+            out.print(Text(note, style="dim"))
+        out.print()
+
+
+def main_table(summaries: Mapping[str, Summary], agents: Sequence[str]) -> Table:
+    """Every agent over all questions and the subsets that matter."""
     columns = [
         ("exact match", "all", "exact_match"),
         ("evidence-supported", "all", "supported_match"),
@@ -101,7 +134,7 @@ def main_table(summaries: Mapping[str, Summary], agents: Sequence[str]) -> Table
             "questions otherwise) and n, the questions it rests on.",
             "Open-class: the answer is a disease, a phenotype or a gene. Unseen names: the "
             "diseases, genes and answer of the question occur nowhere in the training text, "
-            "distractor hits included.",
+            "distractor hits included. A query that looks up a clue hits no entity of the chain.",
             f"{failed} rollouts failed on our side; they are in no denominator."
             if failed
             else "No rollout failed on our side.",
@@ -143,7 +176,7 @@ def group_table(summary: Summary, prefix: str, title: str) -> Table:
         columns=tuple(METRICS[metric] for metric in shown),
         rows=tuple(
             Row(
-                label=group.removeprefix(f"{prefix}="),
+                label=group.removeprefix(f"{prefix}=").replace("_", " "),
                 cells=tuple(summary.groups[group][metric] for metric in shown),
             )
             for group in groups

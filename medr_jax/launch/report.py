@@ -7,6 +7,7 @@ from pathlib import Path
 from medr_jax import jsonl
 from medr_jax.artifacts import Manifest
 from medr_jax.eval import examples, tables
+from medr_jax.eval.evaluate import AGENTS
 from medr_jax.eval.metrics import Result, Summary
 from medr_jax.eval.question_graph import question_figure
 from medr_jax.eval.statistics import Cell
@@ -44,8 +45,8 @@ class Report:
 
     title: str
     lead: str
-    agents: Sequence[str]  # rows in order; one without a summary is "not run"
     summaries: Mapping[str, Summary]
+    agents: Sequence[str] = AGENTS  # rows in order; one without a summary is "not run"
     results: Sequence[Result] = ()
     main_agent: str = "model"
     seeds: Sequence[Summary] = ()  # of the main agent; shown when there are two or more
@@ -60,7 +61,9 @@ def write_report(folder: Path, report: Report, *, graph: KnowledgeGraph | None =
     ``graph`` draws the chain of one question; without it that section is left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shown = report_tables(report)
+    shown = tables.standard(
+        report.summaries, report.agents, main_agent=report.main_agent, by_seed=report.seeds
+    )
     facts = {
         heading: {name: _fact(value) for name, value in pairs.items()}
         for heading, pairs in (report.facts or {}).items()
@@ -78,21 +81,6 @@ def write_report(folder: Path, report: Report, *, graph: KnowledgeGraph | None =
     page = render.render("report.html.j2", report=_view(report, shown, facts, graph))
     _write(folder / HTML, page)
     return folder / HTML
-
-
-def report_tables(report: Report) -> list[Table]:
-    """All tables of a report, in order."""
-    shown = [
-        tables.main_table(report.summaries, report.agents),
-        tables.hops_table(report.summaries, report.agents),
-    ]
-    if len(report.seeds) > 1:
-        shown.append(tables.seeds_table(report.seeds))
-    if summary := report.summaries.get(report.main_agent):
-        name = tables.LABELS.get(report.main_agent, report.main_agent)
-        shown.append(tables.group_table(summary, "specialty", f"{name.capitalize()} by specialty"))
-        shown.append(tables.group_table(summary, "answer", f"{name.capitalize()} by answer"))
-    return shown
 
 
 def stage_facts(

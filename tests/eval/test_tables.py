@@ -88,3 +88,11 @@ def test_console_shows_markup_as_text(world):
 def test_a_table_survives_json(world):
     table = tables.main_table(summaries(world), ["model", "oracle"])
     assert jsonl.decode(jsonl.encode(table), tables.Table) == table
+
+
+def test_shown_tables_are_wide_in_a_file(world, capsys):
+    tables.show(tables.standard(summaries(world), ["model", "oracle"]))
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) > 100
+    assert "Held-out questions" in printed and "not run" in printed
+    assert "Trained model by specialty" in printed

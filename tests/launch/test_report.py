@@ -99,7 +99,7 @@ def written(graph, tmp_path_factory):
     manifest = Manifest(
         stage="sft",
         key="k",
-        version=1,
+        version="1",
         config={},
         inputs={},
         content_hash="ab" * 32,

@@ -1,0 +1,39 @@
+"""The live evaluation. In: a checkpoint, trained now if need be. Out: results and a table.
+
+python -m experiments.evaluate experiment=quickstart
+python -m experiments.evaluate evaluation=dev checkpoint=artifacts/sft/0123456789abcdef
+"""
+
+from experiments._main import entry_point
+from medr_jax.eval import evaluate as evaluation
+from medr_jax.eval import tables
+
+
+@entry_point(
+    "evaluate",
+    "graph",
+    "index",
+    "tools",
+    "questions",
+    "synthesis",
+    "tokenizer",
+    "agent",
+    "model",
+    "mesh",
+    "optimizer",
+    "training",
+    "data",
+    "sampling",
+    "evaluation",
+    "paths",
+)
+def main(config) -> None:
+    """Evaluates the model and its baselines and prints the tables."""
+    from medr_jax.launch.evaluation import evaluate
+
+    folder = evaluate(config).artifact.path
+    tables.show(tables.standard(evaluation.load_summaries(folder), evaluation.AGENTS))
+
+
+if __name__ == "__main__":
+    main()
