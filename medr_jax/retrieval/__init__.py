@@ -1,0 +1,1 @@
+"""Documents, the search index over them, and the engine that ranks them."""

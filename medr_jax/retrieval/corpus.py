@@ -1,0 +1,183 @@
+"""Typed documents, and the documents that a knowledge graph is written up as."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from medr_jax.types import Edge, Entity, Kind, Polarity, Record, Relation
+
+if TYPE_CHECKING:
+    from medr_jax.graph.knowledge_graph import KnowledgeGraph
+
+PHENOTYPIC_ABNORMALITY = "HP:0000118"
+"""Its children are the organ-system branches under which a disease's findings are listed."""
+
+DEFINITION = "Definition"
+GENES = "Associated genes"
+DISEASES = "Associated diseases"
+INHERITANCE = "Inheritance"
+ONSET = "Onset"
+COURSE = "Clinical course"
+ABSENT = "Reported absent"
+OTHER_FINDINGS = "Other findings"  # phenotypes outside the organ-system branches
+PARENTS = "Is a"
+SYNONYMS = "Synonyms"
+
+CURATED_AUTHORITY = 1.0
+"""One value for the whole source: annotation counts measure curation, not trust."""
+
+_FACTS = (
+    (GENES, Relation.ASSOCIATED_GENE),
+    (INHERITANCE, Relation.INHERITED_AS),
+    (ONSET, Relation.HAS_ONSET),
+    (COURSE, Relation.HAS_COURSE),
+)
+
+
+class Document(Record):
+    """What is indexed, shown and cited.
+
+    ``segments`` hold one statement each, either a list (``"Label: item; item."``, see
+    ``list_segment``) or prose, with or without a label.
+    """
+
+    doc_id: str
+    kind: str
+    title: str
+    synonyms: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()  # its own id and those of other registries
+    date: str = ""  # ISO: "2025-01-16"
+    source: str = ""
+    licence: str = ""
+    authority: float = CURATED_AUTHORITY
+    references: tuple[str, ...] = ()  # publications behind it: "PMID:..."
+
+
+def list_segment(label: str, items: Iterable[str]) -> str:
+    """``"Label: item; item."``; a semicolon inside an item becomes a comma."""
+    return f"{label}: {'; '.join(_line(item).replace(';', ',') for item in items)}."
+
+
+def documents_from_graph(graph: "KnowledgeGraph") -> Iterator[Document]:
+    """Every disease, gene and phenotype of the graph as a document, in order of kind and id.
+
+    Names are written as the graph has them, so that a document states an answer literally.
+    """
+    origin = _Origin(graph)
+    for disease_id in graph.entity_ids(Kind.DISEASE):
+        yield _disease(graph, origin, disease_id)
+    for gene_id in graph.entity_ids(Kind.GENE):
+        yield _gene(graph, origin, gene_id)
+    for phenotype_id in graph.entity_ids(Kind.PHENOTYPE):
+        yield _phenotype(graph, origin, phenotype_id)
+
+
+class _Origin:
+    """What all documents of one graph share, worked out once."""
+
+    def __init__(self, graph: "KnowledgeGraph") -> None:
+        date = re.search(r"\d{4}-\d{2}-\d{2}", graph.snapshot)
+        self.source = graph.snapshot
+        self.date = date.group() if date else ""
+        self.licence = "; ".join(graph.licences)
+        top = graph.children(PHENOTYPIC_ABNORMALITY) if PHENOTYPIC_ABNORMALITY in graph else ()
+        self._labels = {branch: graph.entity(branch).name for branch in top}
+        self._graph = graph
+        self._branches: dict[str, tuple[str, ...]] = {}
+
+    def branches(self, phenotype_id: str) -> tuple[str, ...]:
+        """Labels of the branches that hold the phenotype; it can stand in several."""
+        found = self._branches.get(phenotype_id)
+        if found is None:
+            above = self._graph.ancestors(phenotype_id) | {phenotype_id}
+            held = sorted(self._labels[branch] for branch in self._labels.keys() & above)
+            found = tuple(held) or (OTHER_FINDINGS,)
+            self._branches[phenotype_id] = found
+        return found
+
+    def document(self, entity: Entity, segments: list[str], references=()) -> Document:
+        """The entity's document with the fields that do not depend on its kind."""
+        return Document(
+            doc_id=entity.id,
+            kind=str(entity.kind),
+            title=_line(entity.name),
+            synonyms=tuple(_line(synonym) for synonym in entity.synonyms),
+            segments=tuple(segments),
+            identifiers=tuple(sorted({entity.id, *entity.xrefs})),
+            date=self.date,
+            source=self.source,
+            licence=self.licence,
+            references=tuple(references),
+        )
+
+
+def _disease(graph: "KnowledgeGraph", origin: _Origin, disease_id: str) -> Document:
+    entity = graph.entity(disease_id)
+    edges: dict[tuple[Relation, Polarity], dict[str, list[Edge]]] = defaultdict(dict)
+    publications = set()
+    for edge in graph.edges_of(disease_id):
+        stated = edges[edge.relation, edge.polarity]
+        stated.setdefault(edge.target, []).append(edge)
+        publications.update(ref for ref in edge.references if ref.startswith("PMID:"))
+
+    segments = _definition(entity)
+    for label, relation in _FACTS:
+        if targets := edges.get((relation, Polarity.POSITIVE)):
+            segments.append(list_segment(label, _names(graph, targets)))
+    findings: dict[str, list[str]] = defaultdict(list)
+    for phenotype_id, stated in edges[Relation.HAS_PHENOTYPE, Polarity.POSITIVE].items():
+        finding = graph.entity(phenotype_id).name + _counted(stated)
+        for branch in origin.branches(phenotype_id):
+            findings[branch].append(finding)
+    segments += [list_segment(branch, _ordered(findings[branch])) for branch in sorted(findings)]
+    if absent := edges[Relation.HAS_PHENOTYPE, Polarity.EXCLUDED]:
+        segments.append(list_segment(ABSENT, _names(graph, absent)))
+    return origin.document(entity, segments, sorted(publications))
+
+
+def _gene(graph: "KnowledgeGraph", origin: _Origin, gene_id: str) -> Document:
+    entity = graph.entity(gene_id)
+    segments = _definition(entity)
+    if diseases := graph.sources(gene_id, Relation.ASSOCIATED_GENE):
+        segments.append(list_segment(DISEASES, _names(graph, diseases)))
+    return origin.document(entity, segments)
+
+
+def _phenotype(graph: "KnowledgeGraph", origin: _Origin, phenotype_id: str) -> Document:
+    entity = graph.entity(phenotype_id)
+    segments = _definition(entity)
+    if parents := graph.parents(phenotype_id):
+        segments.append(list_segment(PARENTS, _names(graph, parents)))
+    return origin.document(entity, segments)
+
+
+def _definition(entity: Entity) -> list[str]:
+    return [f"{DEFINITION}: {_line(entity.definition)}"] if entity.definition else []
+
+
+def _counted(stated: list[Edge]) -> str:
+    """``" (14/15)"`` from the report with the most individuals, else ``" (40%)"``, else ``""``."""
+    counts = [
+        (edge.num_observed, edge.num_affected)
+        for edge in stated
+        if edge.num_observed and edge.num_affected is not None
+    ]
+    if counts:
+        observed, affected = max(counts)
+        return f" ({affected}/{observed})"
+    shares = sorted(edge.frequency for edge in stated if edge.frequency.endswith("%"))
+    return f" ({shares[-1]})" if shares else ""
+
+
+def _names(graph: "KnowledgeGraph", entity_ids: Iterable[str]) -> list[str]:
+    return _ordered(graph.entity(entity_id).name for entity_id in entity_ids)
+
+
+def _ordered(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: (name.casefold(), name))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,182 @@
+"""A model's text to Tantivy queries, without the query parser.
+
+The parser crashes on deep nesting and reads ``-foo`` as "all but foo"; here every character
+that is neither letter nor digit only separates words.
+"""
+
+import functools
+import math
+import re
+from typing import NamedTuple
+
+import tantivy
+
+from medr_jax.retrieval.analysis import STOP_WORDS, Analyzer, plain
+from medr_jax.retrieval.index import IndexConfig
+
+MAX_QUERY_CHARS = 4096
+MAX_TERMS = 32
+_TELLING_SHARE = 0.5  # of the largest weight among the query's terms
+_MAX_PHRASE_WORDS = 12
+_MAX_PHRASE_SOURCE = 48  # words of the query in which phrases are looked for
+
+# "HP:0001166", also with the spaces that a tokenizer may put round the colon.
+_IDENTIFIER = re.compile(r"\b[A-Za-z][A-Za-z_]{1,20}\s?:\s?[A-Za-z0-9][A-Za-z0-9_.-]{0,40}\b")
+
+
+class ParsedQuery(NamedTuple):
+    """What is looked for. ``weights``: term -> inverse document frequency, in query order."""
+
+    weights: dict[str, float]
+    phrases: tuple[str, ...]  # keys of names that the query contains, longest first
+    phrase_terms: frozenset[tuple[str, ...]]  # the terms of each
+    other_terms: tuple[str, ...]  # terms outside of phrases
+    identifiers: tuple[str, ...]  # known ones, upper case
+
+
+class QueryBuilder:
+    """Reads queries against one opened index."""
+
+    def __init__(
+        self,
+        searcher: tantivy.Searcher,
+        schema: tantivy.Schema,
+        analyzer: Analyzer,
+        ranking: IndexConfig,
+    ) -> None:
+        self._searcher = searcher
+        self._schema = schema
+        self._analyzer = analyzer
+        self._ranking = ranking
+        # BM25's inverse document frequency of a term of the whole text.
+        self.weight = functools.lru_cache(maxsize=1 << 16)(functools.partial(self._idf, "body"))
+
+    def parse(self, text: str) -> ParsedQuery:
+        """Terms, known names and known identifiers in the first 4,096 characters."""
+        identifiers, text = self._identifiers(plain(text[:MAX_QUERY_CHARS]))
+        known = [
+            (term, weight)
+            for term in dict.fromkeys(self._analyzer.terms(text))
+            if (weight := self.weight(term))
+        ]
+        telling = [pair for pair in known if pair[0] not in self._analyzer.stop_terms] or known
+        if len(telling) > MAX_TERMS:
+            kept = {term for term, _ in sorted(telling, key=lambda p: (-p[1], p[0]))[:MAX_TERMS]}
+            telling = [pair for pair in telling if pair[0] in kept]
+        phrases = self._phrases(text)
+        phrase_terms = frozenset(map(self._analyzer.name_terms, phrases))
+        within = frozenset().union(*phrase_terms)
+        return ParsedQuery(
+            weights=dict(telling),
+            phrases=phrases,
+            phrase_terms=phrase_terms,
+            other_terms=tuple(term for term, _ in telling if term not in within),
+            identifiers=identifiers,
+        )
+
+    def identified(self, query: ParsedQuery, kind: str) -> tantivy.Query:
+        """Documents that bear one of the query's identifiers."""
+        bearers = [self._term("identifiers", identifier) for identifier in query.identifiers]
+        return self._of_kind([(tantivy.Occur.Must, _any(bearers))], kind)
+
+    def phrased(self, query: ParsedQuery, kind: str) -> tantivy.Query:
+        """Documents that bear or list every phrase, and hold every term outside of phrases."""
+        must = tantivy.Occur.Must
+        clauses = [
+            (must, _any([self._term("names", phrase), self._term("items", phrase)]))
+            for phrase in query.phrases
+        ]
+        clauses += [(must, self._term("body", term)) for term in query.other_terms]
+        return self._of_kind([*clauses, *self._clauses(query, tantivy.Occur.Should)], kind)
+
+    def conjunction(self, query: ParsedQuery, kind: str) -> tantivy.Query:
+        """Documents that hold every term."""
+        return self._of_kind(self._clauses(query, tantivy.Occur.Must), kind)
+
+    def disjunction(
+        self, query: ParsedQuery, kind: str, *, telling_only: bool = False
+    ) -> tantivy.Query:
+        """Documents that hold any term; of the telling terms only, it is three times faster."""
+        if telling_only:
+            least = _TELLING_SHARE * max(query.weights.values())
+            telling = {term: w for term, w in query.weights.items() if w >= least}
+            query = query._replace(weights=telling)
+        clauses = self._clauses(query, tantivy.Occur.Should)
+        if not kind:
+            return tantivy.Query.boolean_query(clauses)
+        return self._of_kind([(tantivy.Occur.Must, tantivy.Query.boolean_query(clauses))], kind)
+
+    def _clauses(
+        self, query: ParsedQuery, occur: tantivy.Occur
+    ) -> list[tuple[tantivy.Occur, tantivy.Query]]:
+        ranking, should = self._ranking, tantivy.Occur.Should
+        clauses = [(occur, self._term("body", term)) for term in query.weights]
+        for field, boost in (("title", ranking.title_boost), ("synonyms", ranking.synonym_boost)):
+            for term in query.weights if boost else ():
+                clauses.append((should, tantivy.Query.boost_query(self._term(field, term), boost)))
+        for field, boost in (("names", ranking.name_boost), ("items", ranking.item_boost)):
+            for phrase in query.phrases if boost else ():
+                bonus = boost * self._idf(field, phrase)
+                if bonus:
+                    clauses.append(
+                        (should, tantivy.Query.const_score_query(self._term(field, phrase), bonus))
+                    )
+        return clauses
+
+    def _of_kind(self, clauses, kind: str) -> tantivy.Query:
+        if kind:
+            # Constant zero: the filter must not change the ranking.
+            narrow = tantivy.Query.const_score_query(self._term("kind", kind), 0.0)
+            clauses = [*clauses, (tantivy.Occur.Must, narrow)]
+        return tantivy.Query.boolean_query(clauses)
+
+    def _term(self, field: str, value: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self._schema, field, value, index_option="freq")
+
+    def _idf(self, field: str, value: str) -> float:
+        """ln(1 + (N - n + 0.5) / (n + 0.5)), as in Tantivy's BM25; 0 when nothing holds it."""
+        holding = self._searcher.doc_freq(field, value)
+        if not holding:
+            return 0.0
+        return math.log1p((self._searcher.num_docs - holding + 0.5) / (holding + 0.5))
+
+    def _phrases(self, text: str) -> tuple[str, ...]:
+        """Names (titles, synonyms) in the query: longest first, not overlapping.
+
+        A query that is one name, listed item, sentence or definition is one phrase.
+        """
+        words = self._analyzer.words(text)
+        whole = " ".join(words)
+        if self._searcher.doc_freq("items", whole) or self._searcher.doc_freq("names", whole):
+            return (whole,)
+        words = words[:_MAX_PHRASE_SOURCE]
+        free = [True] * len(words)
+        found = []
+        for length in range(min(_MAX_PHRASE_WORDS, len(words)), 0, -1):
+            for start in range(len(words) - length + 1):
+                span = slice(start, start + length)
+                if not all(free[span]) or (length == 1 and words[start] in STOP_WORDS):
+                    continue
+                phrase = " ".join(words[span])
+                if self._searcher.doc_freq("names", phrase):
+                    found.append(phrase)
+                    free[span] = [False] * length
+        return tuple(dict.fromkeys(found))
+
+    def _identifiers(self, text: str) -> tuple[tuple[str, ...], str]:
+        """Known identifiers, upper case, and the text without them."""
+        known: dict[str, None] = {}
+
+        def take(match: re.Match[str]) -> str:
+            identifier = re.sub(r"\s", "", match.group()).upper()
+            if not self._searcher.doc_freq("identifiers", identifier):
+                return match.group()
+            known[identifier] = None
+            return " "
+
+        rest = _IDENTIFIER.sub(take, text)
+        return tuple(known), rest
+
+
+def _any(queries: list[tantivy.Query]) -> tantivy.Query:
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
