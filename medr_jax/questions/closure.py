@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
-from medr_jax.types import Clue, Kind, Relation
+from medr_jax.types import Kind, Relation
 
 PHENOTYPE_ROOT = "HP:0000118"
 """Phenotypic abnormality; its children are the organ branches."""
@@ -22,6 +22,7 @@ class Closure:
         self.graph = graph
         self.diseases = tuple(graph.entity_ids(Kind.DISEASE))
         self._bit = {disease: 1 << number for number, disease in enumerate(self.diseases)}
+        self.everything = (1 << len(self.diseases)) - 1
         self._masks: dict[str, int] = {}
 
     def mask(self, term_id: str) -> int:
@@ -51,12 +52,4 @@ class Closure:
         mask = 0
         for disease in diseases:
             mask |= self._bit[disease]
-        return mask
-
-    def satisfying(self, clues: Iterable[Clue]) -> int:
-        """Diseases that satisfy every clue; all diseases when there is none."""
-        mask = (1 << len(self.diseases)) - 1
-        for clue in clues:
-            assert clue.relation is Relation.HAS_PHENOTYPE, clue
-            mask &= self.mask(clue.entity_id)
         return mask

@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
@@ -34,6 +34,7 @@ class ClueFinder:
         self.finder = finder
         self.max_matches = max_matches
         self._terms: dict[str, tuple[str, ...]] = {}
+        self._reached: dict[tuple[Step, ...], dict[str, str]] = {}
 
     def terms(self, disease_id: str) -> tuple[str, ...]:
         """Annotated phenotypes that may be clues: no contradiction, no branch, no common term."""
@@ -53,61 +54,93 @@ class ClueFinder:
             )
         return self._terms[disease_id]
 
+    def unique_sets(
+        self, disease_id: str, terms: Sequence[str], rng: random.Random
+    ) -> dict[int, list[tuple[str, ...]]]:
+        """Sets of 1, 2 and 3 terms that only this disease satisfies, and no part of them does.
+
+        By size, in seeded order; of a long list of terms a sample is combined.
+        """
+        chosen = rng.sample(terms, min(len(terms), _MAX_TERMS))
+        own = self.closure.mask_of((disease_id,))
+        found: dict[int, list[tuple[str, ...]]] = {1: [], 2: [], 3: []}
+        masks = []
+        for term in chosen:
+            mask = self.closure.mask(term)
+            if mask == own:
+                found[1].append((term,))
+            else:
+                masks.append((term, mask))
+        for number, (one, mask_one) in enumerate(masks):
+            wider = []  # terms that need a third beside this one
+            for other, mask_other in masks[number + 1 :]:
+                if mask_one & mask_other == own:
+                    found[2].append((one, other))
+                else:
+                    wider.append((other, mask_other))
+            for (second, mask_second), (third, mask_third) in itertools.combinations(wider, 2):
+                both = mask_second & mask_third
+                if both != own and mask_one & both == own:
+                    found[3].append((one, second, third))
+        for sets in found.values():
+            rng.shuffle(sets)
+        return found
+
     def sets(
         self,
         disease_id: str,
         hops: Sequence[Hop],
-        terms: Sequence[str],
+        unique: Mapping[int, Sequence[tuple[str, ...]]],
+        barred: Container[str],
         weights: Sequence[float],
         rng: random.Random,
     ) -> Iterator[ClueSet]:
-        """Valid clue sets from ``terms``, of a size drawn by ``weights`` first, in seeded order."""
-        shuffled = rng.sample(terms, min(len(terms), _MAX_TERMS))
-        sizes = [size for size in (1, 2, 3) if weights[size - 1] > 0]
+        """Those ``unique`` sets without barred terms in which every clue is needed.
+
+        Sizes come as drawn by ``weights`` (of 1, 2, 3 clues), without replacement.
+        """
+        sizes = [size for size in unique if weights[size - 1] > 0]
         while sizes:
             (size,) = rng.choices(sizes, weights=[weights[size - 1] for size in sizes])
             sizes.remove(size)
-            for chosen in itertools.combinations(shuffled, size):
-                proven = self.prove(disease_id, hops, chosen)
-                if proven:
-                    yield proven
+            for chosen in unique[size]:
+                if not any(term in barred for term in chosen):
+                    proven = self.prove(disease_id, hops, chosen)
+                    if proven:
+                        yield proven
 
     def prove(
         self, disease_id: str, hops: Sequence[Hop], term_ids: Sequence[str]
     ) -> ClueSet | None:
-        """The counts, or None where the clues are not unique or one of them is not needed."""
+        """The counts of a unique set, or None where the answer stays clear without a clue."""
+        steps = tuple(Step.of(hop) for hop in hops)
+        answer_id = hops[-1].target_id if hops else disease_id
         masks = [self.closure.mask(term) for term in term_ids]
-        everything = (1 << len(self.closure.diseases)) - 1
-        own = self.closure.mask_of((disease_id,))
-        left_out = []
+        matches, witnesses = [], []
         for number in range(len(masks)):
-            rest = everything
+            rest = self.closure.everything
             for other, mask in enumerate(masks):
                 if other != number:
                     rest &= mask
-            if rest == own:
+            witness = self._witness(rest, steps, answer_id)
+            if not witness:
                 return None
-            left_out.append(rest)
-        if left_out[0] & masks[0] != own:
-            return None
-        steps = [Step.of(hop) for hop in hops]
-        answer = hops[-1].target_id if hops else disease_id
-        witnesses = []
-        for rest in left_out:
-            witnesses.append(self._witness(rest, steps, answer))
-            if not witnesses[-1]:
-                return None
+            matches.append(rest.bit_count())
+            witnesses.append(witness)
         return ClueSet(
             term_ids=tuple(term_ids),
             matches=tuple(mask.bit_count() for mask in masks),
-            left_out_matches=tuple(rest.bit_count() for rest in left_out),
+            left_out_matches=tuple(matches),
             witnesses=tuple(witnesses),
         )
 
-    def _witness(self, candidates: int, steps: Sequence[Step], answer_id: str) -> str:
+    def _witness(self, candidates: int, steps: tuple[Step, ...], answer_id: str) -> str:
         """A candidate from which the same steps, each functional, lead to another answer."""
+        known = self._reached.setdefault(steps, {})
         for candidate in itertools.islice(self.closure.members(candidates), _MAX_WITNESSES):
-            reached = self.follow(candidate, steps)
+            reached = known.get(candidate)
+            if reached is None:
+                reached = known[candidate] = self.follow(candidate, steps)
             if reached and reached != answer_id:
                 return f"{candidate}>{reached}"
         return ""

@@ -20,12 +20,13 @@ class Told(NamedTuple):
     branch: str
 
 
-def source_phrase(snapshot: str) -> str:
-    """ "HPO 2025-01-16" -> "the HPO annotations of 2025-01-16"."""
+def source_phrase(snapshot: str, *, annotated: bool = True) -> str:
+    """ "HPO 2025-01-16" -> "the HPO annotations of 2025-01-16", or "... release of ..."."""
+    template = relations.ANNOTATED_SOURCE if annotated else relations.ONTOLOGY_SOURCE
     dated = _DATED.fullmatch(snapshot)
     if dated:
-        return f"the {dated['name']} annotations of {dated['date']}"
-    return f"the {snapshot} annotations"
+        return template.format(name=dated["name"], date=dated["date"])
+    return template.format(name=snapshot, date="").removesuffix(" of ")
 
 
 def start_of(chain: Chain) -> str:
@@ -50,7 +51,6 @@ class Composer:
 
     def __init__(self, graph: KnowledgeGraph) -> None:
         self.graph = graph
-        self._source = source_phrase(graph.snapshot)
 
     def question(
         self, chain: Chain, levels: tuple[str, ...], others: tuple[bool, ...], rng: random.Random
@@ -70,7 +70,10 @@ class Composer:
             parts = self._walk(start, fields, told, rng)
         else:
             parts = self._steps(start, fields, told, rng)
-        opening = rng.choice(relations.ATTRIBUTIONS).format(source=self._source)
+        steps = (*chain.clues, *chain.hops)
+        annotated = any(step.relation is not Relation.IS_A for step in steps)
+        source = source_phrase(self.graph.snapshot, annotated=annotated)
+        opening = rng.choice(relations.ATTRIBUTIONS).format(source=source)
         first, *rest = parts
         return " ".join([opening + first, *map(_capitalised, rest)])
 

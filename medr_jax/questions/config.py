@@ -32,8 +32,9 @@ class QuestionConfig:
     """How a clue is said: its name, an exact synonym, or its definition."""
     seeds: str = "sparse"
     """Which seed entities come first: sparsely annotated ones, the others, or neither."""
-    questions_per_seed: int = 2
-    """Most questions of one hop count and answer kind that one seed entity gives."""
+    questions_per_seed: list[int] = field(default_factory=lambda: [1, 1, 2, 4, 8])
+    """Most questions with 1, 2, ... hops of one answer kind that one seed entity gives. Long
+    chains are scarce, so each of theirs is asked with several clue sets."""
     max_degree: int = 300
     """Entities with more edges are hubs: never a step of a chain nor its answer."""
     max_clue_matches: int = 1500
@@ -58,6 +59,12 @@ class QuestionConfig:
             0 <= self.open_answer_share <= 1, "open_answer_share", self.open_answer_share, "0-1"
         )
         _require(self.seeds in SEED_ORDERS, "seeds", self.seeds, f"one of {', '.join(SEED_ORDERS)}")
+        _require(
+            len(self.questions_per_seed) >= self.max_hops,
+            "questions_per_seed",
+            self.questions_per_seed,
+            "one number per entry of hop_weights",
+        )
         held_out = self.dev_fraction + self.test_fraction
         _require(0 <= held_out < 1, "dev_fraction + test_fraction", held_out, "less than 1")
 

@@ -1,6 +1,7 @@
 """Questions of one split: seeds in order, verified questions of each, then the mixture."""
 
 import collections
+import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -61,11 +62,40 @@ def seed_entities(
     """Seed entities of a split, the preferred ones first, each part in a seeded order.
 
     Diseases, genes with one disease, and defined phenotypes; the latter two rank as their
-    diseases do. Susceptibility, somatic and similar entries are in no part.
+    diseases do. Susceptibility, somatic and similar entries are in no part. A phenotype without
+    an only disease leads to its parent at most, so there are no more of these than the split
+    can have questions that begin with a definition.
     """
     sparse, others = map(frozenset, seed_diseases(graph))
-    wanted = sparse | others
-    found: dict[str, Sequence[str]] = {one: (one,) for one in sorted(wanted)}
+    found = _starts(graph, config, sparse | others)
+    seeds = [
+        seed for seed, diseases in found.items() if splits.split_of_seed(seed, diseases) == split
+    ]
+    random.Random(f"seeds:{config.seed}").shuffle(seeds)
+    share = config.start_weights.get("definition", 0) / sum(config.start_weights.values())
+    room = math.ceil(share * config.size(split))
+    kept = []
+    for seed in seeds:
+        if len(found[seed]) != 1:
+            room -= 1
+        if len(found[seed]) == 1 or room >= 0:
+            kept.append(seed)
+    if config.seeds == "any":
+        return kept
+
+    def is_sparse(seed: str) -> bool:
+        return bool(found[seed]) and sparse.issuperset(found[seed])
+
+    return sorted(kept, key=lambda seed: is_sparse(seed) is not (config.seeds == "sparse"))
+
+
+def _starts(
+    graph: KnowledgeGraph, config: QuestionConfig, wanted: frozenset[str]
+) -> dict[str, Sequence[str]]:
+    """Entities at which a question may begin, with the diseases that they stand for."""
+    found: dict[str, Sequence[str]] = {}
+    if config.start_weights.get("clues", 0) > 0:
+        found.update((disease, (disease,)) for disease in sorted(wanted))
     if config.start_weights.get("gene", 0) > 0:
         for gene in graph.entity_ids(Kind.GENE):
             diseases = graph.sources(gene, Relation.ASSOCIATED_GENE)
@@ -74,15 +104,7 @@ def seed_entities(
     if config.start_weights.get("definition", 0) > 0:
         for phenotype in graph.entity_ids(Kind.PHENOTYPE):
             if graph.entity(phenotype).definition:
-                found[phenotype] = graph.sources(phenotype, Relation.HAS_PHENOTYPE)
-    seeds = [
-        seed for seed, diseases in found.items() if splits.split_of_seed(seed, diseases) == split
-    ]
-    random.Random(f"seeds:{config.seed}").shuffle(seeds)
-    if config.seeds == "any":
-        return seeds
-
-    def is_sparse(seed: str) -> bool:
-        return bool(found[seed]) and sparse.issuperset(found[seed])
-
-    return sorted(seeds, key=lambda seed: is_sparse(seed) is not (config.seeds == "sparse"))
+                found[phenotype] = tuple(
+                    sorted(graph.sources_under(phenotype, Relation.HAS_PHENOTYPE))
+                )
+    return found

@@ -87,16 +87,19 @@ def grow(
     steps = zip(found.vertices, found.vertices[1:], strict=False)
     chain = [around.hop_of[pair] for pair in steps]
     grown = []
-    for length in range(len(chain) + 1):
-        prefix = tuple(chain[:length])
-        visited = {seed_id, *(hop.target_id for hop in prefix)}
-        if len(visited) <= length or (prefix and ends_chain(finder, prefix[-1])):
+    prefix: tuple[Hop, ...] = ()
+    here, previous, visited = seed_id, "", {seed_id}
+    for hop in (*chain, None):
+        endings = [
+            one
+            for one in finder.hops(here, previous)
+            if one.target_id not in visited and allowed(one.target_id)
+        ]
+        grown += [Grown((*prefix, ending), found.optimal) for ending in endings]
+        # The subgraph forgets where a disease was reached from, which "the other gene" needs.
+        if hop not in endings or len(prefix) + 1 == max_hops or ends_chain(finder, hop):
             break
-        end = prefix[-1].target_id if prefix else seed_id
-        previous = prefix[-1].source_id if prefix else ""
-        if length == max_hops:
-            break
-        for hop in finder.hops(end, previous):
-            if allowed(hop.target_id) and hop.target_id not in visited:
-                grown.append(Grown((*prefix, hop), found.optimal))
+        prefix = (*prefix, hop)
+        here, previous = hop.target_id, here
+        visited.add(here)
     return grown

@@ -11,7 +11,7 @@ from medr_jax.types import OPEN_KINDS, Hop, Kind, Relation
 class Form(StrEnum):
     """A relation with the direction in which a hop walks it."""
 
-    GENE = "gene"  # disease -> the only associated gene
+    GENE = "gene"  # disease -> the only (other) associated gene
     INHERITANCE = "inheritance"  # disease -> the only annotated mode
     ONSET = "onset"  # disease -> the only annotated onset
     COURSE = "course"  # disease -> the only annotated clinical course
@@ -31,6 +31,7 @@ FORMS = {
     (Relation.HAS_PHENOTYPE, True): Form.PHENOTYPE_DISEASE,
     (Relation.IS_A, False): Form.PARENT,
 }
+_MAY_LEAD_TO_THE_OTHER = frozenset({Form.GENE, Form.GENE_DISEASE, Form.PHENOTYPE_DISEASE})
 _PLAIN_DISEASE_RELATIONS = (
     Relation.ASSOCIATED_GENE,
     Relation.INHERITED_AS,
@@ -97,20 +98,21 @@ class HopFinder:
     def target(self, source_id: str, step: Step, previous_id: str = "") -> str:
         """The one entity that the step leads to, or "" if there is none or several.
 
-        Against the edge, the entity that the chain came from does not count: a gene with two
-        diseases, reached from one, leads to the other. A step never leads back.
+        Between diseases and their genes, and from a phenotype to its diseases, the entity that
+        the chain came from does not count: a gene with two diseases, reached from one, leads to
+        the other. A step never leads back.
         """
         found = self.candidates(source_id, step)
-        if step.inverse:
+        if step.form in _MAY_LEAD_TO_THE_OTHER:
             found = [one for one in found if one != previous_id]
         return found[0] if len(found) == 1 and found[0] != previous_id else ""
 
     def hops(self, source_id: str, previous_id: str = "") -> list[Hop]:
         """Functional hops that a chain may take from ``source_id``.
 
-        ``previous_id`` is where the chain came from. Hubs, non-modes and organ branches are never targets, and a
-        disease reached from a phenotype is annotated with that very term, so that a document
-        shows it.
+        ``previous_id`` is where the chain came from. Hubs, non-modes and organ branches are
+        never targets, and a disease reached from a phenotype is annotated with that very term,
+        so that a document shows it.
         """
         hops = []
         for step in self._steps(source_id):

@@ -2,6 +2,7 @@
 
 import collections
 import hashlib
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,8 +11,8 @@ from medr_jax import jsonl
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.graph.rarity import is_rare_seed_excluded
 from medr_jax.graph.specialties import phenotype_specialties, specialties
-from medr_jax.questions.clues import ClueFinder, ClueSet
 from medr_jax.questions.closure import Closure
+from medr_jax.questions.clues import ClueFinder, ClueSet
 from medr_jax.questions.compose import Composer
 from medr_jax.questions.config import QuestionConfig
 from medr_jax.questions.grow import Grown, grow
@@ -51,14 +52,19 @@ class QuestionMaker:
         self.obfuscator = Obfuscator(graph, max_definition_words=config.max_definition_words)
         self.verifier = Verifier(graph, closure, self.finder)
         self.composer = Composer(graph)
+        self._clues_for = ""
+        self._clues_found: tuple[list[str], dict[int, list[tuple[str, ...]]]] = ([], {})
         self._specialties_of: dict[str, tuple[str, ...]] = {}
         self._excluded: dict[str, bool] = {}
 
     def from_seed(self, seed_id: str, split: str) -> list[Question]:
         """Verified questions that begin at ``seed_id``, shorter ones first."""
-        rng = random.Random(f"{self.config.seed}:{seed_id}")
         kind = self.graph.entity(seed_id).kind
         named = kind is Kind.GENE
+        if kind is Kind.PHENOTYPE and not self.obfuscator.definition(seed_id):
+            self.rejections[Reason.NO_DEFINITION] += 1
+            return []
+        rng = random.Random(f"{self.config.seed}:{seed_id}")
         grown = grow(
             self.finder,
             seed_id,
@@ -80,7 +86,9 @@ class QuestionMaker:
             groups.setdefault(key, []).append(self._said(seed_id, one, split, rng))
         questions: list[Question] = []
         for key in sorted(groups):
-            questions += _take_turns(groups[key], self.config.questions_per_seed)
+            num_hops = key[0] + (not named)
+            most = self.config.questions_per_seed[num_hops - 1]
+            questions += _take_turns(groups[key], most)
         return questions
 
     def _allowed(self, entity_id: str, split: str) -> bool:
@@ -109,9 +117,7 @@ class QuestionMaker:
                 accepted = True
                 yield question
         if not accepted:
-            kind = self.graph.entity(seed_id).kind
-            missing = Reason.NO_DEFINITION if kind is Kind.PHENOTYPE else Reason.NO_CLUES
-            self.rejections[last_reason or missing] += 1
+            self.rejections[last_reason or Reason.NO_CLUES] += 1
 
     def _drafts(self, seed_id: str, grown: Grown, rng: random.Random) -> Iterator[Draft]:
         kind = self.graph.entity(seed_id).kind
@@ -121,8 +127,6 @@ class QuestionMaker:
         clues: tuple[Clue, ...] = ()
         if kind is Kind.PHENOTYPE:
             definition = self.obfuscator.definition(seed_id)
-            if not definition:
-                return
             clues = (Clue(relation=Relation.IS_A, entity_id=seed_id, text=definition),)
         chain = Chain(clues=clues, hops=grown.hops, seed_id=seed_id, optimal=grown.optimal)
         yield Draft(chain, seed_id, ("definition",) * len(clues), None)
@@ -131,15 +135,13 @@ class QuestionMaker:
         self, disease_id: str, grown: Grown, rng: random.Random
     ) -> Iterator[Draft]:
         answer_id = grown.hops[-1].target_id if grown.hops else disease_id
-        hidden = {hop.target_id for hop in grown.hops}
-        terms = [
-            term
-            for term in self.clues.terms(disease_id)
-            if term not in hidden and not self._gives_away(term, answer_id, disease_id)
-        ]
-        found = self.clues.sets(disease_id, grown.hops, terms, self.config.clue_weights, rng)
-        tries = 0
-        for clue_set in found:
+        terms, unique = self._clues_of(disease_id)
+        barred = {hop.target_id for hop in grown.hops}
+        barred.update(term for term in terms if self._gives_away(term, answer_id))
+        found = self.clues.sets(
+            disease_id, grown.hops, unique, barred, self.config.clue_weights, rng
+        )
+        for clue_set in itertools.islice(found, _MAX_TRIES):
             if self.verifier.check_clues(disease_id, clue_set.term_ids):
                 self.rejections[Reason.RELATIVE] += 1
                 return
@@ -153,23 +155,34 @@ class QuestionMaker:
             )
             chain = Chain(clues=clues, hops=grown.hops, seed_id=disease_id, optimal=grown.optimal)
             yield Draft(chain, disease_id, tuple(level for level, _ in said), clue_set)
-            tries += 1
-            if tries == _MAX_TRIES:
-                return
 
-    def _gives_away(self, term_id: str, answer_id: str, disease_id: str) -> bool:
+    def _clues_of(self, disease_id: str) -> tuple[list[str], dict[int, list[tuple[str, ...]]]]:
+        """Terms that may be clues to the disease, and their unique sets; kept for one seed."""
+        if self._clues_for != disease_id:
+            terms = [
+                term
+                for term in self.clues.terms(disease_id)
+                if not self.verifier.in_title(self.graph.entity(term).name, disease_id)
+            ]
+            rng = random.Random(f"{self.config.seed}:clues:{disease_id}")
+            self._clues_for = disease_id
+            self._clues_found = terms, self.clues.unique_sets(disease_id, terms, rng)
+        return self._clues_found
+
+    def _gives_away(self, term_id: str, answer_id: str) -> bool:
         name = self.graph.entity(term_id).name
-        return self.verifier.clue_gives_away(name, answer_id) or self.verifier.in_title(
-            name, disease_id
+        return self.verifier.clue_gives_away(name, answer_id) or self.verifier.implies(
+            term_id, answer_id
         )
 
     def _question(self, draft: Draft, split: str) -> Question:
         chain, hops = draft.chain, draft.chain.hops
         question_id = identity(chain)
         answer = self.graph.entity(hops[-1].target_id if hops else draft.start_id)
-        candidates = [len(self.finder.candidates(hop.source_id, Step.of(hop))) for hop in hops]
+        candidates = [self.finder.candidates(hop.source_id, Step.of(hop)) for hop in hops]
+        arrivals = ("", *(hop.source_id for hop in hops))
         others = tuple(
-            hop.inverse and count == 2 for hop, count in zip(hops, candidates, strict=True)
+            previous in found for previous, found in zip(arrivals, candidates, strict=False)
         )
         rng = random.Random(f"{self.config.seed}:{question_id}")
         return Question(
@@ -184,7 +197,7 @@ class QuestionMaker:
             specialties=self._specialties(draft),
             split=split,
             snapshot=self.graph.snapshot,
-            proof=_proof(draft, candidates),
+            proof=_proof(draft, list(map(len, candidates))),
         )
 
     def _specialties(self, draft: Draft) -> tuple[str, ...]:

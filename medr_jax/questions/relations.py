@@ -17,6 +17,8 @@ NOUNS = {
 }
 
 ATTRIBUTIONS = ("According to {source}, ", "In {source}, ", "As stated in {source}, ")
+ANNOTATED_SOURCE = "the {name} annotations of {date}"
+ONTOLOGY_SOURCE = "the {name} release of {date}"  # for what definitions and parents alone say
 
 # {clues}: the clues joined; {definition}: quoted; {gene}: a symbol.
 START_NOUN_PHRASES = {
@@ -49,15 +51,15 @@ START_QUESTIONS = {
 
 # {it}: a phrase for where the hop starts; {other}: "other " or ""; {branch}: quoted.
 NOUN_PHRASES = {
-    Form.GENE: ("the gene associated with {it}", "the only gene associated with {it}"),
+    Form.GENE: ("the only {other}gene associated with {it}",),
     Form.PHENOTYPE: ("the only phenotype under {branch} annotated for {it}",),
     Form.GENE_DISEASE: ("the only {other}disease associated with {it}",),
     Form.PHENOTYPE_DISEASE: ("the only {other}disease annotated with {it}",),
 }
 SENTENCES = {
     Form.GENE: (
-        "exactly one gene is associated with {it}",
-        "{it} is associated with exactly one gene",
+        "exactly one {other}gene is associated with {it}",
+        "{it} is associated with exactly one {other}gene",
     ),
     Form.PHENOTYPE: (
         "exactly one phenotype under {branch} is annotated for {it}",
@@ -73,7 +75,10 @@ SENTENCES = {
     ),
 }
 QUESTIONS = {
-    Form.GENE: ("which gene is associated with {it}?", "with which gene is {it} associated?"),
+    Form.GENE: (
+        "which {other}gene is associated with {it}?",
+        "what is the only {other}gene associated with {it}?",
+    ),
     Form.INHERITANCE: (
         "which mode of inheritance is annotated for {it}?",
         "what is the annotated mode of inheritance of {it}?",

@@ -1,14 +1,16 @@
 """Which of the verified questions make the set: shares of hops, answer kinds and starts."""
 
 import collections
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from medr_jax.questions.compose import start_of
 from medr_jax.questions.config import QuestionConfig
-from medr_jax.types import OPEN_KINDS, Kind, Question
+from medr_jax.types import OPEN_KINDS, Question
 
 K = TypeVar("K", bound=Hashable)
+Level = tuple[Callable[[Question], object], Mapping[str, float] | None]
+"""What questions are grouped by, and the groups' weights; None = equal ones."""
 
 
 def allocate(total: int, weights: Mapping[K, float], supply: Mapping[K, int]) -> dict[K, int]:
@@ -44,75 +46,68 @@ def select(
     """``total`` questions, or as many as the shares allow, in order of question id.
 
     Hop counts get their weights; at every hop count at least ``open_answer_share`` of the
-    answers are open-class, evenly over kinds; within a kind, starts get their weights. Seeds
-    that come first in ``rank`` are preferred, every seed's first question before any second.
-    Closed-class answers are taken evenly over values, so that none can be guessed.
+    answers are open-class. Of either class, starts get their weights, then answer kinds and
+    sequences of relations equal shares. Seeds that come first in ``rank`` are preferred, every
+    seed's first question before any second. Closed-class answers are taken evenly over values,
+    so that none can be guessed.
     """
-    cells: dict[int, dict[Kind, dict[str, list[Question]]]] = {}
+    by_hops: dict[int, dict[bool, list[Question]]] = {}
     for question in questions:
-        by_kind = cells.setdefault(question.num_hops, {})
-        by_start = by_kind.setdefault(question.answer_kind, {})
-        by_start.setdefault(start_of(question.chain), []).append(question)
-    supply = {hops: _supply(by_kind, config) for hops, by_kind in cells.items()}
-    weights = {hops: weight for hops, weight in enumerate(config.hop_weights, start=1)}
+        if config.start_weights.get(start_of(question.chain), 0.0) > 0:
+            by_class = by_hops.setdefault(question.num_hops, {True: [], False: []})
+            by_class[question.answer_kind in OPEN_KINDS].append(question)
+    weights = dict(enumerate(config.hop_weights, start=1))
+    supply = {hops: _usable(found, config.open_answer_share) for hops, found in by_hops.items()}
+    levels = (
+        (lambda one: start_of(one.chain), config.start_weights),
+        (lambda one: one.answer_kind, None),
+        (lambda one: one.proof["forms"], None),
+    )
     chosen: list[Question] = []
     for hops, wanted in allocate(total, weights, supply).items():
-        by_kind = cells.get(hops, {})
-        for kind, number in _by_kind(wanted, by_kind, config).items():
-            by_start = by_kind[kind]
-            sizes = {start: len(found) for start, found in sorted(by_start.items())}
-            starts = {start: config.start_weights.get(start, 0.0) for start in sizes}
-            for start, share in allocate(number, starts, sizes).items():
-                chosen += _first(by_start[start], share, kind, rank)
+        if wanted:
+            found = by_hops[hops]
+            closed = min(int(wanted * (1 - config.open_answer_share)), len(found[False]))
+            num_open = min(wanted - closed, len(found[True]))
+            chosen += _spread(found[True], num_open, levels, rank)
+            chosen += _spread(found[False], wanted - num_open, levels, rank)
     return sorted(chosen, key=lambda question: question.question_id)
 
 
-def _sizes(by_kind: Mapping[Kind, Mapping[str, Sequence[Question]]], config: QuestionConfig):
-    """Usable questions of each kind, in order of kind."""
-    return {
-        kind: sum(
-            len(found)
-            for start, found in by_kind[kind].items()
-            if config.start_weights.get(start, 0.0) > 0
-        )
-        for kind in sorted(by_kind)
-    }
-
-
-def _supply(by_kind, config: QuestionConfig) -> int:
+def _usable(by_class: Mapping[bool, Sequence[Question]], open_share: float) -> int:
     """Questions of one hop count that keep the open-class share."""
-    sizes = _sizes(by_kind, config)
-    num_open = sum(size for kind, size in sizes.items() if kind in OPEN_KINDS)
-    num_closed = sum(sizes.values()) - num_open
-    share = config.open_answer_share
-    return num_open + (
-        min(num_closed, int(num_open * (1 - share) / share)) if share else num_closed
-    )
+    num_open, num_closed = len(by_class[True]), len(by_class[False])
+    if open_share == 0:
+        return num_open + num_closed
+    return num_open + min(num_closed, int(num_open * (1 - open_share) / open_share))
 
 
-def _by_kind(wanted: int, by_kind, config: QuestionConfig) -> dict[Kind, int]:
-    """How many answers of each kind among ``wanted`` questions of one hop count."""
-    sizes = _sizes(by_kind, config)
-    open_sizes = {kind: size for kind, size in sizes.items() if kind in OPEN_KINDS}
-    closed_sizes = {kind: size for kind, size in sizes.items() if kind not in OPEN_KINDS}
-    closed = int(wanted * (1 - config.open_answer_share))
-    closed = min(closed, sum(closed_sizes.values()))
-    num_open = min(wanted - closed, sum(open_sizes.values()))
-    return {
-        **allocate(num_open, dict.fromkeys(open_sizes, 1.0), open_sizes),
-        **allocate(wanted - num_open, dict.fromkeys(closed_sizes, 1.0), closed_sizes),
-    }
-
-
-def _first(
-    found: Sequence[Question], number: int, kind: Kind, rank: Mapping[str, int]
+def _spread(
+    questions: Sequence[Question], number: int, levels: Sequence[Level], rank: Mapping[str, int]
 ) -> list[Question]:
+    """``number`` questions, shared out over the groups of each level in turn."""
+    if not levels:
+        return _first(questions, number, rank)
+    (key, weights), *rest = levels
+    groups: dict[str, list[Question]] = {}
+    for question in questions:
+        groups.setdefault(str(key(question)), []).append(question)
+    sizes = {group: len(groups[group]) for group in sorted(groups)}
+    shares = {group: 1.0 if weights is None else weights[group] for group in sizes}
+    chosen: list[Question] = []
+    for group, share in allocate(number, shares, sizes).items():
+        chosen += _spread(groups[group], share, rest, rank)
+    return chosen
+
+
+def _first(questions: Sequence[Question], number: int, rank: Mapping[str, int]) -> list[Question]:
     """The ``number`` questions that come first, round after round over seeds or values."""
-    ordered = sorted(found, key=lambda one: (rank[one.chain.seed_id], one.question_id))
+    ordered = sorted(questions, key=lambda one: (rank[one.chain.seed_id], one.question_id))
     rounds: collections.Counter[str] = collections.Counter()
     keyed = []
     for position, question in enumerate(ordered):
-        group = question.chain.seed_id if kind in OPEN_KINDS else question.answer_id
+        is_open = question.answer_kind in OPEN_KINDS
+        group = question.chain.seed_id if is_open else question.answer_id
         keyed.append((rounds[group], position))
         rounds[group] += 1
     return [ordered[position] for _, position in sorted(keyed)[:number]]

@@ -136,6 +136,13 @@ class Verifier:
             return any(mentions(name, clue_text) for name in self.names(answer_id))
         return False
 
+    def implies(self, clue_id: str, answer_id: str) -> bool:
+        """Whether a clue and a phenotype that is asked for stand above one another."""
+        if self.graph.entity(answer_id).kind is not Kind.PHENOTYPE:
+            return False
+        above_clue, above_answer = map(self.graph.ancestors, (clue_id, answer_id))
+        return answer_id in above_clue or clue_id in above_answer
+
     def in_title(self, clue_text: str, disease_id: str) -> bool:
         """Whether a clue's name stands in the disease's name, or the other way round."""
         return any(
@@ -188,7 +195,8 @@ class Verifier:
             if same_kind and last.target_id in self.finder.candidates(earlier, step):
                 return True
             if step.form is Form.PHENOTYPE and same_kind:
-                if self.closure.mask(last.target_id) & self.closure.mask_of((earlier,)):
+                satisfied = self.closure.mask(last.target_id) & self.closure.mask_of((earlier,))
+                if satisfied:
                     return True
             if self._linked(earlier, last.target_id):
                 return True
