@@ -1,7 +1,7 @@
 import pytest
 
 from medr_jax.eval import metrics
-from medr_jax.types import Status, ToolCall, ToolResult, Turn
+from medr_jax.types import Hit, Status, ToolCall, ToolResult, Turn
 
 
 def graded(world, *turns, **options):
@@ -88,9 +88,14 @@ def test_queries_hit_the_chains_entities_in_order(world):
 
 
 def test_a_mention_in_another_document_is_no_find(world):
-    # D2 names FBN1, but D2 is not the entity before the gene
-    rollout = world.trajectory(world.search("x", "D2"), question=world.question(num_hops=2))
-    assert metrics.count_next_entity(rollout, world.names) == (1, 0)
+    bare = Hit(doc_id="D1", title="Marfan syndrome", snippet="")
+    first = Turn(
+        calls=(ToolCall(name="search", arguments={"query": "tall"}),),
+        results=(ToolResult(status=Status.OK, hits=(bare,)),),
+    )
+    # D2 names FBN1, the next entity, but D2 is not the entity before it
+    rollout = world.trajectory(first, world.search("x", "D2"), question=world.question(num_hops=2))
+    assert metrics.count_next_entity(rollout, world.names) == (2, 1)
 
 
 def test_reading_finds_but_is_no_query(world):

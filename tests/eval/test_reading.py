@@ -1,6 +1,11 @@
+import random
+
 import pytest
 
 from medr_jax.eval.reading import Move, Target, read_question
+from medr_jax.graph.knowledge_graph import KnowledgeGraph
+from medr_jax.questions.compose import Composer
+from medr_jax.types import Chain, Clue, Entity, Hop, Kind, Relation
 
 SOURCE = "According to the HPO annotations of 2025-01-16, "
 
@@ -66,3 +71,73 @@ def test_a_named_gene_is_the_start():
 def test_nothing_recognised_is_none():
     assert read_question("Who discovered it?") is None
     assert read_question("") is None
+
+
+# -- every wording that questions are composed with ------------------------------------------
+
+CLUE = Clue(relation=Relation.HAS_PHENOTYPE, entity_id="HP:1", text="Tall stature")
+DEFINED = Clue(relation=Relation.HAS_PHENOTYPE, entity_id="HP:2", text="A lens out of its place")
+IDENTITY = Clue(relation=Relation.IS_A, entity_id="HP:2", text="A lens out of its place")
+TO_GENE = Hop(relation=Relation.ASSOCIATED_GENE, source_id="D1", target_id="G1")
+TO_OTHER = Hop(relation=Relation.ASSOCIATED_GENE, source_id="G1", target_id="D2", inverse=True)
+TO_BRANCH = Hop(relation=Relation.HAS_PHENOTYPE, source_id="D1", target_id="HP:2", within_id="HP:9")
+FROM_SIGN = Hop(relation=Relation.HAS_PHENOTYPE, source_id="HP:2", target_id="D2", inverse=True)
+TO_MODE = Hop(relation=Relation.INHERITED_AS, source_id="D2", target_id="HP:1")
+TO_ONSET = Hop(relation=Relation.HAS_ONSET, source_id="D2", target_id="HP:1")
+TO_COURSE = Hop(relation=Relation.HAS_COURSE, source_id="D2", target_id="HP:1")
+TO_PARENT = Hop(relation=Relation.IS_A, source_id="HP:2", target_id="HP:1")
+
+CHAINS = [
+    ((CLUE,), ()),
+    ((CLUE, DEFINED), (TO_GENE,)),
+    ((CLUE, DEFINED), (TO_GENE, TO_OTHER)),
+    ((CLUE,), (TO_GENE, TO_OTHER, TO_MODE)),
+    ((DEFINED,), (TO_BRANCH, FROM_SIGN, TO_ONSET)),
+    ((CLUE,), (TO_BRANCH, TO_PARENT)),
+    ((IDENTITY,), ()),
+    ((IDENTITY,), (TO_PARENT,)),
+    ((IDENTITY,), (FROM_SIGN, TO_COURSE)),
+    ((), (TO_OTHER,)),
+    ((), (TO_OTHER, TO_MODE)),
+]
+TARGETS = {
+    Relation.ASSOCIATED_GENE: (Target.GENE, Target.DISEASE),
+    Relation.HAS_PHENOTYPE: (Target.PHENOTYPE, Target.DISEASE),
+    Relation.INHERITED_AS: (Target.INHERITANCE, None),
+    Relation.HAS_ONSET: (Target.ONSET, None),
+    Relation.HAS_COURSE: (Target.COURSE, None),
+    Relation.IS_A: (Target.PARENT, None),
+}
+
+
+@pytest.fixture(scope="module")
+def composer():
+    kinds = {"D": Kind.DISEASE, "G": Kind.GENE, "H": Kind.PHENOTYPE}
+    ids = ["D1", "D2", "G1", "HP:1", "HP:2", "HP:9"]
+    names = dict(
+        zip(
+            ids,
+            ["A", "B", "FBN1", "Tall stature", "Ectopia lentis", "Abnormality of the eye"],
+            strict=True,
+        )
+    )
+    entities = [Entity(id=one, kind=kinds[one[0]], name=names[one]) for one in ids]
+    return Composer(KnowledgeGraph.from_records(entities, [], snapshot="HPO 2025-01-16"))
+
+
+@pytest.mark.parametrize(("clues", "hops"), CHAINS)
+def test_reads_every_wording_of_a_chain(composer, clues, hops):
+    chain = Chain(clues=clues, hops=hops, seed_id="D1")
+    levels = tuple("definition" if "lens" in clue.text else "name" for clue in clues)
+    others = tuple(hop is TO_OTHER and bool(clues) for hop in hops)
+    for seed in range(60):
+        text = composer.question(chain, levels, others, random.Random(seed))
+        reading = read_question(text)
+        assert reading.clues == tuple(clue.text for clue in clues), text
+        assert bool(reading.gene) == (not clues), text
+        expected = [TARGETS[hop.relation][hop.inverse] for hop in hops]
+        assert [move.target for move in reading.moves] == expected, text
+        assert [move.is_other for move in reading.moves] == list(others), text
+        assert [bool(move.branch) for move in reading.moves] == [
+            bool(hop.within_id) for hop in hops
+        ], text

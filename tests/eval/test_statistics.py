@@ -67,6 +67,12 @@ def test_ratio_weighs_calls_not_cases():
     assert cell.n == 2
 
 
+def test_the_interval_is_about_the_same_ratio():
+    # half of the cases 9 of 10, half 0 of 1: 9/11, with resampled means of ratios near 0.45
+    cell = statistics.bootstrap_ratio([9, 0] * 20, [10, 1] * 20)
+    assert 0.7 < cell.low < 9 / 11 < cell.high < 0.9
+
+
 def test_perfect_ratio_still_has_a_width():
     cell = statistics.bootstrap_ratio([3, 2, 4], [3, 2, 4])
     assert cell.value == 1.0
