@@ -34,9 +34,11 @@ def entry_point(config_name: str, *groups: str) -> Callable:
             config = SimpleNamespace(**_typed(raw), run_dir=run_dir)
             return _friendly(task, config, list(job.overrides.task))
 
-        return hydra.main(
+        command = hydra.main(
             version_base="1.3", config_path=_schemas.config_dir(), config_name=config_name
         )(run)
+        command.config_name, command.groups = config_name, groups
+        return command
 
     return decorate
 

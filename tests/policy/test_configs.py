@@ -1,6 +1,8 @@
 """Every primary config and every experiment composes, and to the dataclasses that own it."""
 
 import ast
+import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,10 @@ ENTRY_POINTS = sorted(p for p in (ROOT / "experiments").glob("*.py") if p.name[0
 EXPERIMENTS = sorted((CONFIGS / "experiment").glob("*.yaml"))
 
 
-def hydra_groups(path: Path) -> tuple[str, tuple[str, ...]] | None:
-    """Arguments of ``@entry_point("name", "group", ...)`` in an entry point, read as text."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "entry_point":
-            name, *groups = [ast.literal_eval(argument) for argument in node.args]
-            return name, tuple(groups)
-    return None
+def hydra_command(path: Path) -> tuple[str, tuple[str, ...]] | None:
+    """Config name and groups of an entry point, None where it takes plain arguments."""
+    main = importlib.import_module(f"experiments.{path.stem}").main
+    return (main.config_name, main.groups) if hasattr(main, "groups") else None
 
 
 def composed(name: str, groups: tuple[str, ...], overrides: list[str]):
@@ -38,7 +37,7 @@ def test_entry_points_are_thin_documented_and_compose(path):
     assert len(text.splitlines()) < 100
     docstring = ast.get_docstring(ast.parse(text))
     assert docstring and f"python -m experiments.{path.stem}" in docstring
-    found = hydra_groups(path)
+    found = hydra_command(path)
     if found is None:
         return
     name, groups = found
@@ -52,10 +51,10 @@ def test_entry_points_are_thin_documented_and_compose(path):
 def test_experiments_compose(path):
     used = [
         (name, groups)
-        for name, groups in filter(None, map(hydra_groups, ENTRY_POINTS))
-        if name in path.read_text(encoding="utf-8").split("\n", 1)[0]
+        for name, groups in filter(None, map(hydra_command, ENTRY_POINTS))
+        if re.search(rf"^# For .*\b{name}\b", path.read_text(encoding="utf-8"), re.M)
     ]
-    assert used, "the first line of an experiment names the commands it is for"
+    assert used, "a line '# For <commands>: ...' of an experiment names what it is for"
     for name, groups in used:
         OmegaConf.to_object(composed(name, groups, [f"experiment={path.stem}"]))
 

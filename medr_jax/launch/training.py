@@ -1,0 +1,55 @@
+"""The stages that train: they bring JAX up and stand on the stages of ``launch.stages``."""
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+
+from medr_jax.artifacts import Artifact, Outcome
+from medr_jax.launch import record, stages
+from medr_jax.sft.train import train_sft
+from medr_jax.tokens.tokenizer import Tokenizer
+from medr_jax.training.compile_cache import enable_compile_cache
+
+SFT_VERSION = "1"
+"""Raise it when a change of code must train again."""
+
+
+def sft(config: SimpleNamespace, dataset: Artifact | None = None) -> tuple[Artifact, Artifact]:
+    """Supervised training on the training split; goes on where an unfinished run stopped.
+
+    Returns the tokenizer's and the run's artifact.
+    """
+    enable_compile_cache(config.paths.compile_cache)
+    dataset = dataset or stages.synthesize(config)
+    tokenizer = stages.tokenizer(config, dataset)
+
+    def build(path: Path) -> Outcome:
+        return train_sft(
+            dataset.path / "dataset",
+            Tokenizer.load(tokenizer.path),
+            config.model,
+            config.mesh,
+            config.optimizer,
+            config.data,
+            config.training,
+            path,
+            protocol=config.tokenizer.protocol,
+            dataset_hash=dataset.content_hash,
+            cache_dir=Path(config.paths.artifacts) / "packed",
+            facts=record.environment(),
+        )
+
+    run = stages.run_stage(
+        config,
+        "sft",
+        # Not the mesh: a run may go on upon another one.
+        settings={
+            name: dataclasses.asdict(getattr(config, name))
+            for name in ("model", "optimizer", "data", "training")
+        },
+        inputs={"synthesis": dataset.content_hash, "tokenizer": tokenizer.content_hash},
+        version=SFT_VERSION,
+        build=build,
+        shown=("loss", "dev_loss", "tokens_per_s"),
+    )
+    return tokenizer, run
