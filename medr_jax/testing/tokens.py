@@ -87,6 +87,7 @@ class ScriptedEngine:
         """Reads ``new_ids`` and starts on the script's completion of this turn."""
         slot = self._slots[handle]
         assert slot.pending is None, "the last completion was not collected"
+        assert max_tokens >= 1 and (new_ids or slot.history)
         script = self._script(slot.rollout_id, turn)
         slot.history += new_ids
         slot.pending, slot.sampled = list(script or ()), []

@@ -98,6 +98,7 @@ CALL, CALL_END, END = "<tool_call>", "</tool_call>", "<|im_end|>"
         ((CALL, '{"name": "search"', CALL_END, END), "not the expected JSON"),
         ((CALL, '["search"]', CALL_END, END), "not the expected JSON"),
         ((CALL, "[" * 100_000, CALL_END, END), "not the expected JSON"),
+        ((CALL, '{"name": "s", "arguments": {"q": ' + "[" * 99_999, CALL_END, END), "recursion"),
         ((CALL, '{"name": 3, "arguments": {}}', CALL_END, END), "not the expected JSON"),
         ((CALL, '{"name": "s", "arguments": {"q": {"a": 1}}}', CALL_END, END), "arguments"),
         ((CALL, '{"name": "s", "arguments": {}}', END), "not closed"),
@@ -178,6 +179,29 @@ RESULTS = (
 
 def decoded(name: str, segments: list) -> str:
     return "".join(segment.control or f"{segment.text} " for segment in segments)
+
+
+def test_chatml_by_hand():
+    protocol = get_protocol("chatml")
+    prompt = decoded_whole(protocol.prompt("Which?", [{"name": "search"}]))
+    assert prompt.startswith("<|im_start|>system\n")
+    assert '{"type": "function", "function": {"name": "search"}}\n' in prompt
+    assert prompt.endswith(
+        "<|im_end|>\n<|im_start|>user\nWhich?<|im_end|>\n<|im_start|>assistant\n"
+    )
+    turn = ParsedTurn(thought="so", calls=(search("a"), search("b")))
+    block = '<tool_call>\n{"name": "search", "arguments": {"query": "%s"}}\n</tool_call>'
+    assert decoded_whole(protocol.completion(turn)) == (
+        f"so\n{block % 'a'}\n{block % 'b'}<|im_end|>"
+    )
+    assert decoded_whole(protocol.observation(RESULTS[1:])) == (
+        "\n<|im_start|>user\n<tool_response>\nError: no such document\n</tool_response>"
+        "\n<tool_response>\nno results\n</tool_response><|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def decoded_whole(segments: list) -> str:
+    return "".join(segment.control or segment.text for segment in segments)
 
 
 def test_compact_observation():
