@@ -8,8 +8,8 @@ and the same setting is not run again.
 import dataclasses
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,7 @@ from medr_jax.agent.drivers import SlotEngine, Tools, run_sequential, run_slots
 from medr_jax.agent.loop import AgentLimits, text_episode, token_episode
 from medr_jax.eval import baselines, metrics
 from medr_jax.eval.baselines import PolicyFactory
+from medr_jax.eval.config import AGENTS, EMPTIED, MODEL, EvaluationConfig, select_questions
 from medr_jax.eval.contamination import Unseen
 from medr_jax.eval.metrics import Result, Summary
 from medr_jax.grading import match
@@ -27,19 +28,31 @@ from medr_jax.retrieval.search import SearchEngine
 from medr_jax.tokens.protocol import AgentProtocol
 from medr_jax.tokens.tokenizer import Tokenizer
 from medr_jax.trajectories.expert import ExpertConfig
-from medr_jax.trajectories.workshop import settled
 from medr_jax.types import Question, Trajectory
 
-RESULTS, SUMMARY = "results.jsonl", "summary.json"
-SPLITS = ("dev", "test")
-BASELINES = ("majority", "top_hit", "heuristic", "oracle")
-MODEL, EMPTIED = "model", "model_emptied"
-AGENTS = ("majority", "top_hit", "heuristic", EMPTIED, MODEL, "oracle")
-"""Rows of the table, from the weakest comparison to the strongest."""
+__all__ = [
+    "AGENTS",
+    "EMPTIED",
+    "MODEL",
+    "Agent",
+    "EvaluationConfig",
+    "Grader",
+    "baseline_agents",
+    "document_text",
+    "entity_names",
+    "evaluate",
+    "load_results",
+    "load_summaries",
+    "model_agent",
+    "select_questions",
+    "text_agent",
+]
 
+RESULTS, SUMMARY = "results.jsonl", "summary.json"
 _CODE = (
     "medr_jax.agent",
     "medr_jax.eval.baselines",
+    "medr_jax.eval.config",
     "medr_jax.eval.evaluate",
     "medr_jax.eval.metrics",
     "medr_jax.eval.reading",
@@ -47,33 +60,6 @@ _CODE = (
     "medr_jax.grading",
 )
 """What results depend on; tables and pages can change without a new run."""
-
-
-@dataclass(kw_only=True, slots=True)
-class EvaluationConfig:
-    """Which questions are asked and whom the model is compared with."""
-
-    split: str = "test"  # "dev" for choices, "test" for the numbers that are reported
-    questions_per_hop: int = 100  # of each hop count; all there are when there are fewer
-    hops: list[int] = field(default_factory=lambda: [1, 2, 3, 4])
-    seed: int = 0  # which questions, where there are more than asked for
-    baselines: list[str] = field(default_factory=lambda: list(BASELINES))
-    emptied_results: bool = True  # the same model, with every search result emptied
-    num_rollouts_shown: int = 5  # whole rollouts in the report
-
-    def __post_init__(self) -> None:
-        if self.split not in SPLITS:
-            raise ValueError(f"evaluation.split={self.split!r}: choose one of {list(SPLITS)}")
-        if self.questions_per_hop < 1:
-            raise ValueError(
-                f"evaluation.questions_per_hop={self.questions_per_hop}: must be at least 1"
-            )
-        if not self.hops or min(self.hops) < 1:
-            raise ValueError(f"evaluation.hops={self.hops}: list hop counts from 1 up")
-        if unknown := sorted(set(self.baselines) - set(BASELINES)):
-            raise ValueError(
-                f"evaluation.baselines: unknown {unknown}; choose from {list(BASELINES)}"
-            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,29 +112,6 @@ def document_text(search_engine: SearchEngine) -> metrics.DocumentText:
         return "\n".join((document.title, *document.synonyms, *document.segments))
 
     return text
-
-
-def select_questions(questions: Iterable[Question], config: EvaluationConfig) -> list[Question]:
-    """The questions that are asked: of each hop count the first by a seeded hash of the id.
-
-    The choice does not depend on the order given. Raises ValueError when a hop count has none.
-    """
-    by_hop: dict[int, list[Question]] = {hop: [] for hop in sorted(set(config.hops))}
-    for question in questions:
-        if question.num_hops in by_hop:
-            by_hop[question.num_hops].append(question)
-    missing = [hop for hop, found in by_hop.items() if not found]
-    if missing:
-        raise ValueError(
-            f"split {config.split!r} has no questions of {missing} hops; synthesize some, or "
-            f"set evaluation.hops={[hop for hop in by_hop if hop not in missing]}"
-        )
-
-    def order(question: Question) -> str:
-        return hashlib.sha256(f"{config.seed}:{question.question_id}".encode()).hexdigest()
-
-    chosen = (sorted(found, key=order)[: config.questions_per_hop] for found in by_hop.values())
-    return [question for part in chosen for question in part]
 
 
 def model_agent(
@@ -255,7 +218,7 @@ def evaluate(
         return finished
     start = time.perf_counter()
     trajectories = agent.roll_out(questions)
-    results = [grader(agent.name, settled(trajectory)) for trajectory in trajectories]
+    results = [grader(agent.name, _timeless(trajectory)) for trajectory in trajectories]
     summary = msgspec.structs.replace(
         metrics.summarize(agent.name, results, seed=seed),
         identity=identity,
@@ -277,6 +240,15 @@ def load_summaries(out: Path) -> dict[str, Summary]:
     """The summaries of all agents evaluated under ``out``, by name."""
     found = (jsonl.read(path, Summary) for path in sorted(out.glob(f"*/{SUMMARY}")))
     return {summary.agent: summary for summaries in found for summary in summaries}
+
+
+def _timeless(trajectory: Trajectory) -> Trajectory:
+    """Without latencies: equal rollouts give equal bytes."""
+    turns = []
+    for turn in trajectory.turns:
+        results = [msgspec.structs.replace(result, latency_ms=0.0) for result in turn.results]
+        turns.append(msgspec.structs.replace(turn, results=tuple(results)))
+    return msgspec.structs.replace(trajectory, turns=tuple(turns))
 
 
 def _identity(agent: Agent, questions: Sequence[Question], grader: Grader, seed: int) -> str:

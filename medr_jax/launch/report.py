@@ -36,7 +36,7 @@ class Curve:
     caption: str
     y_label: str
     values: Mapping[str, Sequence[tuple[float, float]]]  # name -> (step, value)
-    smooth: Sequence[str] = ()  # names drawn as a mean over neighbours, raw values faint
+    smooth: bool = False  # long series as a mean over neighbours, raw values faint behind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -199,7 +199,7 @@ def _chart(curve: Curve) -> charts.Chart | None:
         charts.Series(
             name=name,
             points=points,
-            smooth=_SMOOTHING if name in curve.smooth and len(points) > _SMOOTHING else 0,
+            smooth=_SMOOTHING if curve.smooth and len(points) > _SMOOTHING else 0,
         )
         for name, points in curve.values.items()
     ]

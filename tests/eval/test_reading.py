@@ -122,7 +122,8 @@ def composer():
         )
     )
     entities = [Entity(id=one, kind=kinds[one[0]], name=names[one]) for one in ids]
-    return Composer(KnowledgeGraph.from_records(entities, [], snapshot="HPO 2025-01-16"))
+    graph = KnowledgeGraph.from_records(entities, [], snapshot="HPO 2025-01-16")
+    return Composer(graph, {"nested": 1.0, "steps": 1.0, "walk": 1.0})
 
 
 @pytest.mark.parametrize(("clues", "hops"), CHAINS)
