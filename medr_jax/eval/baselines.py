@@ -22,7 +22,7 @@ from medr_jax.retrieval.segments import MORE, without_counts
 from medr_jax.tokens.protocol import ParsedTurn
 from medr_jax.trajectories.briefing import brief
 from medr_jax.trajectories.expert import EvidenceMissing, Expert, ExpertConfig
-from medr_jax.types import Hit, Question, Status, ToolCall, ToolResult
+from medr_jax.types import Hit, Question, ToolCall, ToolResult
 
 PolicyFactory = Callable[[Question], TextPolicy]
 """A policy for one episode."""
@@ -39,6 +39,9 @@ _SEGMENTS = {
     Target.PHENOTYPE: corpus.OTHER_FINDINGS,
 }
 """The segment of the current entity's document that lists the target."""
+
+UNKNOWN = "unknown"
+"""The answer of who found nothing; no entity has this name."""
 
 _MAX_QUERY_WORDS = 40
 
@@ -64,7 +67,7 @@ def majority(training: Iterable[Question]) -> PolicyFactory:
         raise ValueError("the majority baseline needs training questions; there are none")
 
     def factory(question: Question) -> TextPolicy:
-        guess = best.get(asked_relation(question), "unknown")
+        guess = best.get(asked_relation(question), UNKNOWN)
         return lambda request: ParsedTurn(answer_text=guess)
 
     return factory
@@ -77,7 +80,7 @@ def top_hit(question: Question) -> TextPolicy:
         (result,) = yield _search(question.text)
         reading = read_question(question.text)
         if not result.hits:
-            yield ParsedTurn(answer_text="unknown")
+            yield _give_up()
             return
         best = result.hits[0]
         listed = _listed(best, reading.moves[-1]) if reading and reading.moves else []
@@ -93,7 +96,7 @@ def heuristic(question: Question) -> TextPolicy:
 
 
 def oracle(graph: KnowledgeGraph, config: ExpertConfig, *, seed: int = 0) -> PolicyFactory:
-    """The scripted expert. Where the tools never show a step it ends without an answer."""
+    """The scripted expert. Where the tools never show a step it answers "unknown"."""
 
     def factory(question: Question) -> TextPolicy:
         expert = Expert(question, brief(graph, question), config, seed=seed)
@@ -102,7 +105,7 @@ def oracle(graph: KnowledgeGraph, config: ExpertConfig, *, seed: int = 0) -> Pol
             try:
                 return expert(request)
             except EvidenceMissing as missing:
-                return ParsedTurn(status=Status.TRUNCATED, error=f"gave up: {missing}")
+                return _give_up(f"gave up: {missing}")
 
         return policy
 
@@ -201,5 +204,5 @@ def _answer(text: str, source: Hit | None) -> ParsedTurn:
     return ParsedTurn(answer_text=text, cited_labels=(source.label,) if source else ())
 
 
-def _give_up() -> ParsedTurn:
-    return ParsedTurn(answer_text="unknown")
+def _give_up(thought: str = "") -> ParsedTurn:
+    return ParsedTurn(thought=thought, answer_text=UNKNOWN)

@@ -183,9 +183,13 @@ def baseline_agents(
     expert: ExpertConfig,
     expert_seed: int = 0,
     max_turns: int = 24,
+    identity: Mapping[str, object] | None = None,
     index_hash: str = "",
 ) -> list[Agent]:
-    """The baselines named in ``config``. They have turns enough: a cut-off would flatter us."""
+    """The baselines named in ``config``. They have turns enough: a cut-off would flatter us.
+
+    ``identity`` holds what else the results depend on, such as the setting of the tools.
+    """
     factories: dict[str, Callable[[], PolicyFactory]] = {
         "majority": lambda: baselines.majority(training),
         "top_hit": lambda: baselines.top_hit,
@@ -193,14 +197,15 @@ def baseline_agents(
         "oracle": lambda: baselines.oracle(graph, expert, seed=expert_seed),
     }
     limits = AgentLimits(max_turns=max_turns)
-    identity = {
+    facts = {
+        **(identity or {}),
         "training": jsonl.content_hash(training),
         "graph": graph.content_hash,
         "expert": dataclasses.asdict(expert),
         "expert_seed": expert_seed,
     }
     return [
-        text_agent(name, factories[name](), tools, limits, identity=identity, index_hash=index_hash)
+        text_agent(name, factories[name](), tools, limits, identity=facts, index_hash=index_hash)
         for name in config.baselines
     ]
 
