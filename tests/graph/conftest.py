@@ -48,6 +48,7 @@ is_a: HP:0000478 ! Abnormality of the eye
 [Term]
 id: HP:0000546
 name: obsolete Short sight
+is_a: HP:0000478 ! Abnormality of the eye
 is_obsolete: true
 replaced_by: HP:0000545
 

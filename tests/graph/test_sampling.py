@@ -18,18 +18,19 @@ def test_grows_both_ways_and_keeps_only_clean_pairs(make_graph):
         ("D1", HAS, "P8", Polarity.EXCLUDED),
         ("D1", HAS, "P9"), ("D1", HAS, "P9", Polarity.EXCLUDED),
         ("P1", Relation.IS_A, "P7"), ("D9", HAS, "P5"),
+        ("D2", HAS, "P3"), ("D1", HAS, "P3", Polarity.EXCLUDED),  # chosen, yet no pair of D1
     )  # fmt: skip
     drawn = subgraph(graph, "D1", rng=np.random.default_rng(0), limits=WIDE)
     assert drawn.vs[0]["name"] == "D1"
     # not P8 (excluded), P9 (conflict), P7 (other relation), D9 (elsewhere)
-    assert names(drawn) == {"D1", "P1", "D2", "G1", "D3"}
+    assert names(drawn) == {"D1", "P1", "D2", "P3", "G1", "D3"}
     found = {
         (drawn.vs[e.source]["name"], e["relation"], drawn.vs[e.target]["name"], e["inverse"])
         for e in drawn.es
     }
     assert ("D2", "associated_gene", "G1", False) in found
     assert ("G1", "associated_gene", "D2", True) in found
-    assert len(found) == drawn.ecount() == 8
+    assert len(found) == drawn.ecount() == 10
 
 
 def test_hubs_are_left_out_unless_they_are_the_seed(make_graph):
