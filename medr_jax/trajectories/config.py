@@ -20,7 +20,7 @@ class SynthesisConfig:
     """Longer trajectories are dropped; counts the question, the model's words and the tools'."""
     duplicate_overlap: float = 0.8
     """Share of common words from which on two questions over the same ends are one too many."""
-    seeds_per_job: int = 400
+    seeds_per_job: int = 128
     questions_per_job: int = 200
     num_workers: int = 2
     """Processes; the result does not depend on it."""
@@ -29,8 +29,8 @@ class SynthesisConfig:
 
     def __post_init__(self) -> None:
         for name in (
-            "max_turns", "max_words", "seeds_per_job", "questions_per_job", "num_workers",
-            "num_shards",
+            "max_turns", "max_words", "seeds_per_job", "questions_per_job",
+            "num_workers", "num_shards",
         ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise ValueError(f"synthesis.{name}={getattr(self, name)}: must be at least 1")

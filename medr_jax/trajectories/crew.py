@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from medr_jax import console, jsonl
+from medr_jax import jsonl
 from medr_jax.types import Record
 
 
@@ -47,28 +47,27 @@ class Crew:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def run(self, jobs: Sequence[Job], description: str) -> None:
-        """Does the jobs behind a progress bar.
+    def run(self, jobs: Sequence[Job], advance: Callable[[int], None]) -> None:
+        """Does the jobs; ``advance(size)`` is called when one is done.
 
         Raises:
             ValueError: a process died; says what to do.
         """
-        with console.bar(description, sum(job.size for job in jobs)) as advance:
-            if self._num_workers <= 1 or len(jobs) <= 1:
-                for job in jobs:
-                    self._bench = self._bench or self._make_bench()
-                    advance(_do(job, self._bench))
-                return
-            pool = self._started()
-            futures = [pool.submit(_do_here, job) for job in jobs]
-            try:
-                for future in concurrent.futures.as_completed(futures):
-                    advance(future.result())
-            except concurrent.futures.BrokenExecutor as error:
-                raise ValueError(
-                    f"{description}: a worker process died, perhaps for lack of memory; run the "
-                    "same command with synthesis.num_workers=1, finished work is kept"
-                ) from error
+        if self._num_workers <= 1 or len(jobs) <= 1:
+            for job in jobs:
+                self._bench = self._bench or self._make_bench()
+                advance(_do(job, self._bench))
+            return
+        pool = self._started()
+        futures = [pool.submit(_do_here, job) for job in jobs]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                advance(future.result())
+        except concurrent.futures.BrokenExecutor as error:
+            raise ValueError(
+                "a worker process died, perhaps for lack of memory; run the same command with "
+                "synthesis.num_workers=1, finished work is kept"
+            ) from error
 
     def _started(self) -> concurrent.futures.ProcessPoolExecutor:
         if self._pool is None:

@@ -78,6 +78,7 @@ class Expert:
         self._wording = Wording(config.thoughts, self._rng)
         self._notes = Notes()
         self._said = ""  # what the next thought begins with
+        self._found_id = ""  # whom that is about
         self._script = self._act()
 
     def __call__(self, request: NextTurn) -> ParsedTurn:
@@ -274,9 +275,12 @@ class Expert:
     def _found(self, entity_id: str) -> None:
         noun = self._wording.noun(self._briefing.kinds[entity_id])
         self._said = self._wording.say("found", noun=noun, name=self._briefing.name(entity_id))
+        self._found_id = entity_id
 
     def _saying(self, what: str, doc_id: str) -> str:
-        return self._wording.say(what, name=self._briefing.name(doc_id))
+        is_named = self._said and doc_id == self._found_id
+        document = "its document" if is_named else f"the document of {self._briefing.name(doc_id)}"
+        return self._wording.say(what, document=document)
 
     def _thought(self, then: str = "") -> str:
         """What was found last, then what comes now."""

@@ -8,17 +8,17 @@ import dataclasses
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medr_jax import jsonl
+from medr_jax import console, jsonl
 from medr_jax.artifacts import Outcome
 from medr_jax.data import card as cards
 from medr_jax.data import tfds_builder
 from medr_jax.questions.config import SPLITS, QuestionConfig
-from medr_jax.questions.generate import seed_entities
-from medr_jax.questions.select import select
+from medr_jax.questions.generate import assemble, seed_entities
+from medr_jax.questions.select import Cell
 from medr_jax.tools.runtime import ToolsConfig
 from medr_jax.trajectories import filter as filters
 from medr_jax.trajectories import shared
@@ -36,6 +36,9 @@ from medr_jax.trajectories.workshop import (
 from medr_jax.types import Question, Record, Trajectory
 
 __all__ = ["SynthesisConfig", "synthesize"]
+
+JOBS_PER_WAVE = 8
+"""Shards of seeds between two looks at which questions are still wanted."""
 
 
 class Rejection(Record):
@@ -86,26 +89,53 @@ def _questions(
     workshop: Workshop, crew: Crew, work: Path
 ) -> tuple[dict[str, list[Question]], dict[str, Counter[str]]]:
     """The chosen questions of each split, and why drafts were rejected."""
-    config, size = workshop.setup.questions, workshop.setup.synthesis.seeds_per_job
-    seeds = {
-        split: seed_entities(workshop.graph, config, split, workshop.splits) for split in SPLITS
-    }
-    jobs = {
-        split: [
-            DraftJob(path=str(work / f"drafts-{split}-{number:05d}.json"), split=split, seeds=part)
-            for number, part in enumerate(_parts(seeds[split], size))
-        ]
-        for split in SPLITS
-    }
-    results = _run(crew, [job for split in SPLITS for job in jobs[split]], Drafted, "questions")
     chosen, rejected = {}, {}
-    for split in SPLITS:
-        shards = [results[job.path] for job in jobs[split]]
-        found = [question for shard in shards for question in shard.questions]
-        rank = {seed: position for position, seed in enumerate(seeds[split])}
-        chosen[split] = select(found, config.size(split), config, rank)
-        rejected[split] = sum((Counter(shard.rejections) for shard in shards), Counter())
+    with console.bar("questions") as advance:
+        for split in SPLITS:
+            drafts = _Drafts(workshop, crew, work, split, advance)
+            chosen[split] = assemble(drafts.seeds, drafts.make, workshop.setup.questions, split)
+            rejected[split] = drafts.rejections
     return chosen, rejected
+
+
+class _Drafts:
+    """Questions of a split's seeds, drafted in waves as they are asked for.
+
+    What a wave leaves out depends on the seeds before it, never on the number of workers.
+    """
+
+    def __init__(
+        self, workshop: Workshop, crew: Crew, work: Path, split: str, advance: Callable
+    ) -> None:
+        config = workshop.setup.questions
+        self.seeds: list[str] = []
+        if config.size(split):
+            self.seeds = seed_entities(workshop.graph, config, split, workshop.splits)
+        self.rejections: Counter[str] = Counter()
+        self._seeds_per_job = workshop.setup.synthesis.seeds_per_job
+        self._crew, self._work, self._split, self._advance = crew, work, split, advance
+        self._ready: dict[str, tuple[Question, ...]] = {}
+        self._num_jobs = 0
+
+    def make(self, seed: str, closed: frozenset[Cell]) -> tuple[Question, ...]:
+        """The seed's questions; those of closed cells may be among them."""
+        if seed not in self._ready:
+            self._draft_wave(self.seeds.index(seed), closed)
+        return self._ready.pop(seed)
+
+    def _draft_wave(self, first: int, closed: frozenset[Cell]) -> None:
+        seeds = self.seeds[first : first + JOBS_PER_WAVE * self._seeds_per_job]
+        jobs = []
+        for part in _parts(seeds, self._seeds_per_job):
+            path = self._work / f"drafts-{self._split}-{self._num_jobs:05d}.json"
+            cells = tuple(sorted(closed))
+            jobs.append(DraftJob(path=str(path), split=self._split, seeds=part, closed=cells))
+            self._num_jobs += 1
+        results = _run(self._crew, jobs, Drafted, self._advance)
+        for job in jobs:
+            drafted = results[job.path]
+            self._ready.update(zip(job.seeds, drafted.questions, strict=True))
+            self.rejections.update(drafted.rejections)
 
 
 def _attempts(
@@ -119,8 +149,10 @@ def _attempts(
         ]
         for split in SPLITS
     }
-    every = [job for split in SPLITS for job in jobs[split]]
-    results = _run(crew, every, Attempted, "trajectories")
+    total = sum(map(len, questions.values()))
+    with console.bar("trajectories", total) as advance:
+        every = [job for split in SPLITS for job in jobs[split]]
+        results = _run(crew, every, Attempted, advance)
     return {
         split: [attempt for job in jobs[split] for attempt in results[job.path].attempts]
         for split in SPLITS
@@ -128,12 +160,13 @@ def _attempts(
 
 
 def _run(
-    crew: Crew, jobs: Sequence[Job], record_type: type[Record], description: str
+    crew: Crew, jobs: Sequence[Job], record_type: type[Record], advance: Callable[[int], None]
 ) -> dict[str, Any]:
     """Results by path; jobs whose result is there already are not run again."""
     results = {job.path: finished(Path(job.path), record_type) for job in jobs}
     missing = [job for job in jobs if results[job.path] is None]
-    crew.run(missing, description)
+    advance(sum(job.size for job in jobs) - sum(job.size for job in missing))
+    crew.run(missing, advance)
     for job in missing:
         (results[job.path],) = jsonl.read(job.path, record_type)
     return results

@@ -118,20 +118,20 @@ _FULL = {
     "clue_seen": ('The hits show that "{text}" is listed as {name}.',),
     "again": ("I search again with that name.", "I repeat the search with that name."),
     "read": (
-        "The snippet does not show enough, so I read the document of {name}.",
-        "The part I need is cut off. I open the document of {name}.",
+        "The snippet does not show enough, so I read {document}.",
+        "The part I need is cut off. I open {document}.",
     ),
     "confirm": (
-        "I read the document of {name} to confirm it.",
-        "To make sure, I open the document of {name}.",
+        "I read {document} to confirm it.",
+        "To make sure, I open {document}.",
     ),
     "retry": (
         "The hits do not show it. I try again with other words.",
         "Not among the hits. I change the query.",
     ),
     "answer": (
-        "This is what the question asks for, and the document of {name} states it.",
-        "The document of {name} supports this, so I answer.",
+        "This is what the question asks for, and {document} states it.",
+        "As {document} supports this, I answer.",
     ),
 }
 

@@ -1,7 +1,6 @@
 """The two kinds of work of synthesis, in shards: questions of some seeds, and trajectories."""
 
 import functools
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from medr_jax.agent.drivers import run_sequential
 from medr_jax.agent.loop import AgentLimits, text_episode
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.questions.config import QuestionConfig
-from medr_jax.questions.generate import candidate_questions
+from medr_jax.questions.make import QuestionMaker
+from medr_jax.questions.select import Cell
 from medr_jax.questions.splits import Splits, assign_splits
 from medr_jax.retrieval.search import SearchEngine
 from medr_jax.tools.runtime import ToolRuntime, ToolsConfig, standard_tools
@@ -28,9 +28,9 @@ HELD_OUT = ("dev", "test")
 
 
 class Drafted(Record):
-    """Questions of one shard of seeds, and how many drafts were rejected for what."""
+    """Questions of a shard of seeds, seed by seed, and why other drafts were rejected."""
 
-    questions: tuple[Question, ...]
+    questions: tuple[tuple[Question, ...], ...]
     rejections: dict[str, int]
 
 
@@ -70,6 +70,7 @@ class DraftJob(Record):
     path: str
     split: str
     seeds: tuple[str, ...]
+    closed: tuple[Cell, ...]  # of which there are enough questions
 
     @property
     def size(self) -> int:
@@ -77,18 +78,12 @@ class DraftJob(Record):
         return len(self.seeds)
 
     def run(self, bench: "Workshop") -> Drafted:
-        """All verified questions of the seeds."""
-        rejections: Counter[str] = Counter()
-        questions = candidate_questions(
-            bench.graph,
-            bench.setup.questions,
-            self.split,
-            bench.splits,
-            self.seeds,
-            rejections=rejections,
-        )
-        drafted = tuple(questions)
-        return Drafted(questions=drafted, rejections=dict(sorted(rejections.items())))
+        """All verified questions of the seeds, those of closed cells left out."""
+        maker, closed = bench.maker, frozenset(self.closed)
+        maker.rejections.clear()
+        questions = tuple(tuple(maker.from_seed(seed, self.split, closed)) for seed in self.seeds)
+        rejections = {str(reason): count for reason, count in sorted(maker.rejections.items())}
+        return Drafted(questions=questions, rejections=rejections)
 
 
 class AttemptJob(Record):
@@ -128,6 +123,11 @@ class Workshop:
     def splits(self) -> Splits:
         """The split of every disease and gene."""
         return assign_splits(self.graph, self.setup.questions)
+
+    @functools.cached_property
+    def maker(self) -> QuestionMaker:
+        """What makes the questions of a seed."""
+        return QuestionMaker(self.graph, self.setup.questions, self.splits)
 
     @functools.cached_property
     def held_out(self) -> frozenset[str]:

@@ -39,9 +39,11 @@ def jobs(folder, *parts):
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_results_are_files_whoever_works(tmp_path, num_workers):
     todo = jobs(tmp_path, (1, 2), (3,), (4, 5))
+    advanced = []
     with Crew(hundred, num_workers) as crew:
-        crew.run(todo, "sums")
+        crew.run(todo, advanced.append)
     results = [finished(tmp_path / f"{i}.json", Sum) for i in range(3)]
+    assert sorted(advanced) == [1, 2, 2]
     assert [result.total for result in results] == [103, 103, 109]
     assert (os.getpid() in {result.process for result in results}) == (num_workers == 1)
 
@@ -59,6 +61,6 @@ def test_an_unreadable_result_is_to_be_redone(tmp_path):
 
 def test_errors_of_jobs_come_back_and_dead_workers_have_a_remedy(tmp_path):
     with pytest.raises(ValueError, match="seven"), Crew(hundred, 2) as crew:
-        crew.run(jobs(tmp_path, (1,), (7,)), "sums")
+        crew.run(jobs(tmp_path, (1,), (7,)), print)
     with pytest.raises(ValueError, match="num_workers=1"), Crew(hundred, 2) as crew:
-        crew.run(jobs(tmp_path, (1,), (13,)), "sums")
+        crew.run(jobs(tmp_path, (1,), (13,)), print)
