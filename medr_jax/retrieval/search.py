@@ -75,7 +75,11 @@ class SearchEngine:
             raise ValueError(
                 f"{path}: damaged index ({error}); delete the folder and run build_index again"
             ) from error
-        if not len(engine) == engine._searcher.num_docs == summary.counts["documents"]:
+        complete = len(engine._lines) == engine._offsets[-1]
+        if (
+            not complete
+            or not len(engine) == engine._searcher.num_docs == engine.counts["documents"]
+        ):
             raise ValueError(f"{path}: damaged index; delete the folder and run build_index again")
         return engine
 
@@ -160,7 +164,10 @@ class SearchEngine:
         if parsed.weights:
             yield self._queries.conjunction(parsed, kind)
         if len(parsed.weights) > 1:
-            yield self._queries.disjunction(parsed, kind, telling_only=len(ranked) > 0)
+            # What only fills up need not be ranked by every common word.
+            if len(ranked) > 0:
+                yield self._queries.disjunction(parsed, kind, telling_only=True)
+            yield self._queries.disjunction(parsed, kind)
 
     def _found(
         self, query: tantivy.Query, exclude: Container[str], wanted: int, taken: Container[int]
@@ -178,7 +185,7 @@ class SearchEngine:
             ]
             usable.sort()
             best = [(ordinal, -score) for score, _, ordinal in usable[:wanted]]
-            if len(rows) < limit:
+            if len(rows) < limit or limit >= len(self):
                 return best
             settled = len(best) == wanted and best[-1][1] > scores[-1]
             if settled or (len(best) == wanted and limit >= _MAX_TIE_CANDIDATES):

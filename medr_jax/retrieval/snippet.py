@@ -187,7 +187,7 @@ def _render(segments: list[Segment], shown: dict[int, list[str]], max_words: int
         segment = segments[number]
         parts.append(segment.text(pieces))
     text = " ".join(parts)
-    limit = _CHARS_PER_WORD * max_words
+    limit = _CHARS_PER_WORD * max(max_words, 0)
     return plain(text if len(text) <= limit else f"{text[:limit]}{MORE}")
 
 

@@ -65,8 +65,9 @@ def check_arguments(tool: Tool, arguments: Mapping[str, Any]) -> None:
 def _problem(value: Any, schema: Mapping[str, Any]) -> str:
     """Why the value does not fit, as the end of a sentence; "" when it does."""
     expected = schema.get("type", "string")
-    # In Python True is an int; for a model it is not.
-    if not isinstance(value, _TYPES[expected]) or (expected != "boolean" and value is True):
+    # In Python a bool is an int; for a model it is not.
+    misplaced_bool = isinstance(value, bool) and expected != "boolean"
+    if misplaced_bool or not isinstance(value, _TYPES[expected]):
         return f"must be of type {expected}"
     if "enum" in schema and value not in schema["enum"]:
         allowed = ", ".join(json.dumps(choice) for choice in schema["enum"])
@@ -75,7 +76,7 @@ def _problem(value: Any, schema: Mapping[str, Any]) -> str:
         return _length_problem(len(value), schema, "minLength", "maxLength", "characters")
     if isinstance(value, list | tuple):
         problem = _length_problem(len(value), schema, "minItems", "maxItems", "items")
-        return problem or next(filter(None, (_problem(v, schema["items"]) for v in value)), "")
+        return problem or next(filter(None, (_problem(v, schema.get("items", {})) for v in value)), "")
     if value < schema.get("minimum", value):
         return f"{value} is below {schema['minimum']}"
     if value > schema.get("maximum", value):
