@@ -22,13 +22,13 @@ DOCUMENT_ARGUMENT = "doc_id"
 
 @dataclass(kw_only=True, slots=True)
 class AgentLimits:
-    """Where an episode is cut off."""
+    """Where an episode is cut off. The defaults hold the longest of the paper-like set."""
 
-    max_turns: int = 8
+    max_turns: int = 12
     max_calls_per_turn: int = 8
     max_malformed: int = 1  # malformed completions that the model is told of; one more ends it
-    max_completion_tokens: int = 64  # per turn; token policies only
-    max_total_tokens: int = 1024  # prompt, completions and observations; token policies only
+    max_completion_tokens: int = 128  # per turn; token policies only
+    max_total_tokens: int = 4096  # prompt, completions and observations; token policies only
 
     def __post_init__(self) -> None:
         for name in ("max_turns", "max_calls_per_turn", "max_completion_tokens"):

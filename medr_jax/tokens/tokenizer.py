@@ -24,6 +24,7 @@ NORMALIZATIONS = ("none", "spaced")
 PROTOCOLS = ("chatml", "compact")
 NUM_BYTES = 256
 CACHED_WORDS = 1 << 17
+CACHED_WORD_CHARS = 64
 BATCH = 512
 
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
@@ -137,7 +138,7 @@ class Tokenizer:
             known = words.get(word)
             if known is None:
                 known = self._backend.encode(f" {word}").ids if word else []
-                if len(words) < CACHED_WORDS:
+                if len(words) < CACHED_WORDS and len(word) <= CACHED_WORD_CHARS:
                     words[word] = known
             ids += known
         return ids
