@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Int, UInt8
 
 from medr_jax.graph.columns import POLARITIES, RELATIONS, EdgeColumns
 from medr_jax.types import Polarity, Relation
@@ -17,19 +18,20 @@ CONFLICT = sum(_POLARITY_BIT.values())
 class Adjacency:
     """One entry per distinct (source, relation, target), however many edges state it.
 
-    ``polarities`` has one bit per polarity stated. ``edge_starts[i]:edge_starts[i + 1]`` are the
-    pair's rows in ``EdgeColumns``. ``forward[s * R + r]`` and ``backward[t * R + r]`` point at
-    the first pair of an entity and relation (R relations), so a look-up costs its answer.
+    P pairs, R relations, K = entities * R + 1 row pointers. ``polarities`` has one bit per
+    polarity stated. ``edge_starts[i]:edge_starts[i + 1]`` are the pair's rows in
+    ``EdgeColumns``. ``forward[s * R + r]`` and ``backward[t * R + r]`` point at the first pair
+    of an entity and relation, so a look-up costs no more than its answer.
     """
 
-    sources: np.ndarray
-    relations: np.ndarray
-    targets: np.ndarray
-    polarities: np.ndarray
-    edge_starts: np.ndarray
-    forward: np.ndarray
-    backward: np.ndarray
-    backward_order: np.ndarray  # pair numbers sorted by (target, relation, source)
+    sources: Int[np.ndarray, "P"]
+    relations: Int[np.ndarray, "P"]
+    targets: Int[np.ndarray, "P"]
+    polarities: UInt8[np.ndarray, "P"]
+    edge_starts: Int[np.ndarray, "P+1"]
+    forward: Int[np.ndarray, "K"]
+    backward: Int[np.ndarray, "K"]
+    backward_order: Int[np.ndarray, "P"]  # pair numbers sorted by (target, relation, source)
 
     @classmethod
     def build(cls, columns: EdgeColumns, num_entities: int) -> "Adjacency":
@@ -63,7 +65,7 @@ class Adjacency:
         """Pair numbers that leave an entity, sorted by relation and target."""
         return _slice(self.forward, source, relation)
 
-    def pairs_to(self, target: int, relation: Relation | None = None) -> np.ndarray:
+    def pairs_to(self, target: int, relation: Relation | None = None) -> Int[np.ndarray, "N"]:
         """Pair numbers that enter an entity, sorted by relation and source."""
         return self.backward_order[_slice(self.backward, target, relation)]
 
@@ -73,7 +75,7 @@ class Adjacency:
         entering = _slice(self.backward, entity, relation)
         return leaving.stop - leaving.start + entering.stop - entering.start
 
-    def degrees(self, relations: Sequence[Relation]) -> np.ndarray:
+    def degrees(self, relations: Sequence[Relation]) -> Int[np.ndarray, "E"]:
         """``degree`` of every entity over several relations, by position."""
         total = np.zeros(len(self.forward) // len(RELATIONS), dtype=np.int64)
         for relation in relations:
@@ -83,19 +85,23 @@ class Adjacency:
                 total += ends - pointers[first : -1 : len(RELATIONS)]
         return total
 
-    def targets_of(self, source: int, relation: Relation, polarity: Polarity) -> np.ndarray:
+    def targets_of(
+        self, source: int, relation: Relation, polarity: Polarity
+    ) -> Int[np.ndarray, "N"]:
         """Positions of targets that some edge of this polarity states, ascending."""
         pairs = self.pairs_from(source, relation)
         stated = self.polarities[pairs] & _POLARITY_BIT[polarity] != 0
         return self.targets[pairs][stated]
 
-    def sources_of(self, target: int, relation: Relation, polarity: Polarity) -> np.ndarray:
+    def sources_of(
+        self, target: int, relation: Relation, polarity: Polarity
+    ) -> Int[np.ndarray, "N"]:
         """Positions of sources that some edge of this polarity states, ascending."""
         pairs = self.pairs_to(target, relation)
         stated = self.polarities[pairs] & _POLARITY_BIT[polarity] != 0
         return self.sources[pairs[stated]]
 
-    def conflicts_of(self, source: int, relation: Relation) -> np.ndarray:
+    def conflicts_of(self, source: int, relation: Relation) -> Int[np.ndarray, "N"]:
         """Positions of targets that edges of both polarities state, ascending."""
         pairs = self.pairs_from(source, relation)
         return self.targets[pairs][self.polarities[pairs] == CONFLICT]
@@ -109,7 +115,9 @@ class Adjacency:
         return range(int(self.edge_starts[pair]), int(self.edge_starts[pair + 1]))
 
 
-def _pointers(entities: np.ndarray, relations: np.ndarray, num_entities: int) -> np.ndarray:
+def _pointers(
+    entities: Int[np.ndarray, "P"], relations: Int[np.ndarray, "P"], num_entities: int
+) -> Int[np.ndarray, "K"]:
     keys = entities.astype(np.int64) * len(RELATIONS) + relations
     return np.searchsorted(keys, np.arange(num_entities * len(RELATIONS) + 1))
 

@@ -88,12 +88,13 @@ def test_real_synonyms_name_one_entity(hpo_graph):
 
 @pytest.mark.slow
 def test_cold_build_and_warm_load_are_fast(tmp_path):
-    start = time.perf_counter()
+    # CPU seconds: the same on a busy machine; nothing here waits for anything else.
+    start = time.process_time()
     graph = build_graph(GraphConfig())
-    cold = time.perf_counter() - start
+    cold = time.process_time() - start
     graph.save(tmp_path)
-    start = time.perf_counter()
+    start = time.process_time()
     loaded = KnowledgeGraph.load(tmp_path)
-    warm = time.perf_counter() - start
+    warm = time.process_time() - start
     assert loaded.content_hash == graph.content_hash
     assert cold <= 15 and warm <= 2, (cold, warm)
