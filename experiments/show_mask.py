@@ -19,10 +19,12 @@ from medr_jax.tokens.tokenizer import Tokenizer
 @entry_point("show_mask", "graph", "index", "tools", "questions", "synthesis", "tokenizer", "paths")
 def main(config) -> None:
     """Prints trajectory ``number`` (from 0) of ``split``: what is trained on and what is not."""
+    if config.number < 0:
+        raise ValueError(f"number={config.number}: trajectories are counted from 0")
     dataset = stages.synthesize(config)
     tokenizer = Tokenizer.load(stages.tokenizer(config, dataset).path)
     trajectories = read_trajectories(dataset.path / "dataset", config.split)
-    chosen = next(itertools.islice(trajectories, max(config.number, 0), None), None)
+    chosen = next(itertools.islice(trajectories, config.number, None), None)
     if chosen is None:
         raise ValueError(f"number={config.number}: split {config.split} has fewer trajectories")
     ledger = ledger_from_trajectory(chosen, tokenizer, get_protocol(config.tokenizer.protocol))
