@@ -15,22 +15,21 @@ QUERY_BLOCK = 128
 
 
 def attention(
-    q_BTNH: Float[Array, "B T N H"],
-    k_BSKH: Float[Array, "B S K H"],
-    v_BSKH: Float[Array, "B S K H"],
+    q_BKGTH: Float[Array, "B K G T H"],
+    k_BKSH: Float[Array, "B K S H"],
+    v_BKSH: Float[Array, "B K S H"],
     mask_BTS: Bool[Array, "B T S"],
-) -> Float[Array, "B T N H"]:
+) -> Float[Array, "B K G T H"]:
     """softmax(q k / sqrt(H)) v where the mask allows; scores and softmax in float32.
 
-    A query that may see nothing gets the mean of all values, not NaN.
+    G query heads share each of K key heads. A query that may see nothing gets the mean of all
+    values, not NaN.
     """
-    B, T, N, H = q_BTNH.shape
-    K = k_BSKH.shape[2]
-    q_BTKGH = q_BTNH.reshape(B, T, K, N // K, H) * H**-0.5
-    scores = jnp.einsum("BTKGH,BSKH->BKGTS", q_BTKGH, k_BSKH, preferred_element_type=jnp.float32)
+    q_BKGTH = q_BKGTH * q_BKGTH.shape[-1] ** -0.5
+    scores = jnp.einsum("BKGTH,BKSH->BKGTS", q_BKGTH, k_BKSH, preferred_element_type=jnp.float32)
     scores = jnp.where(mask_BTS[:, None, None], scores, jnp.finfo(jnp.float32).min)
-    weights = jax.nn.softmax(scores, axis=-1).astype(v_BSKH.dtype)
-    return jnp.einsum("BKGTS,BSKH->BTKGH", weights, v_BSKH).reshape(B, T, N, H)
+    weights = jax.nn.softmax(scores, axis=-1).astype(v_BKSH.dtype)
+    return jnp.einsum("BKGTS,BKSH->BKGTH", weights, v_BKSH)
 
 
 def self_attention(
@@ -41,19 +40,21 @@ def self_attention(
     backend: AttentionBackend = AttentionBackend.auto,
 ) -> Float[Array, "B T N H"]:
     """Causal attention within each segment of packed rows; padding is segment 0."""
-    T = q_BTNH.shape[1]
+    B, T, N, H = q_BTNH.shape
+    K = k_BTKH.shape[2]
+    q = q_BTNH.reshape(B, T, K, N // K, H).transpose(0, 2, 3, 1, 4)
+    k, v = k_BTKH.transpose(0, 2, 1, 3), v_BTKH.transpose(0, 2, 1, 3)
     if backend is AttentionBackend.auto:
         backend = AttentionBackend.blocked if T > QUERY_BLOCK else AttentionBackend.einsum
     step = QUERY_BLOCK if backend is AttentionBackend.blocked else T
     blocks = []
     for start in range(0, T, step):
         end = min(start + step, T)
-        mask = jnp.arange(start, end)[:, None] >= jnp.arange(end)[None, :]
+        causal = jnp.arange(start, end)[:, None] >= jnp.arange(end)[None, :]
         same = segment_ids_BT[:, start:end, None] == segment_ids_BT[:, None, :end]
-        blocks.append(
-            attention(q_BTNH[:, start:end], k_BTKH[:, :end], v_BTKH[:, :end], mask & same)
-        )
-    return blocks[0] if len(blocks) == 1 else jnp.concatenate(blocks, axis=1)
+        blocks.append(attention(q[..., start:end, :], k[:, :, :end], v[:, :, :end], causal & same))
+    out = blocks[0] if len(blocks) == 1 else jnp.concatenate(blocks, axis=3)
+    return out.transpose(0, 3, 1, 2, 4).reshape(B, T, N, H)
 
 
 class Attention(nnx.Module):

@@ -49,30 +49,6 @@ class RMSNorm(nnx.Module):
         return (wide * inverse * self.scale[...].astype(jnp.float32)).astype(x.dtype)
 
 
-@jax.custom_vjp
-def embed(
-    table_VD: Float[Array, "V D"], token_ids: Int[Array, "*batch"]
-) -> Float[Array, "*batch D"]:
-    """Rows of the table. The gradient is a one-hot matmul: scatter-add is serial on CPU."""
-    return jnp.take(table_VD, token_ids, axis=0)
-
-
-def _embed_forward(table_VD: jax.Array, token_ids: jax.Array):
-    # An empty slice carries the table's size and dtype without keeping the table alive.
-    return embed(table_VD, token_ids), (token_ids, table_VD[:, :0])
-
-
-def _embed_backward(saved, gradient):
-    token_ids, empty = saved
-    flat = gradient.reshape(-1, gradient.shape[-1])
-    one_hot = jax.nn.one_hot(token_ids.reshape(-1), empty.shape[0], dtype=flat.dtype)
-    table_gradient = jnp.einsum("nv,nd->vd", one_hot, flat, preferred_element_type=jnp.float32)
-    return table_gradient.astype(empty.dtype), None
-
-
-embed.defvjp(_embed_forward, _embed_backward)
-
-
 def rope_frequencies(config: ModelConfig) -> np.ndarray:
     """Radians per position of each rotated pair, shape (head_dim / 2,).
 
@@ -145,14 +121,15 @@ class ShortConv(nnx.Module):
         self, x_BTD: Float[Array, "B T D"], segment_ids_BT: Int[Array, "B T"]
     ) -> Float[Array, "B T D"]:
         """Over packed rows: a token sees only earlier tokens of its own segment."""
-        T = x_BTD.shape[1]
+        T, past = x_BTD.shape[1], self.width - 1
         taps = self.taps[...].astype(x_BTD.dtype)
+        inputs = jnp.pad(x_BTD, ((0, 0), (past, 0), (0, 0)))
+        segments = jnp.pad(segment_ids_BT, ((0, 0), (past, 0)), constant_values=-1)
         out = x_BTD + x_BTD * taps[0]
-        for back in range(1, min(self.width, T)):
-            earlier = jnp.pad(x_BTD[:, :-back], ((0, 0), (back, 0), (0, 0)))
-            segment = jnp.pad(segment_ids_BT[:, :-back], ((0, 0), (back, 0)), constant_values=-1)
-            same = (segment == segment_ids_BT)[..., None]
-            out = out + jnp.where(same, earlier, 0) * taps[back]
+        for back in range(1, self.width):
+            window = slice(past - back, past - back + T)
+            same = (segments[:, window] == segment_ids_BT).astype(x_BTD.dtype)
+            out = out + inputs[:, window] * same[..., None] * taps[back]
         return out
 
     def extend(

@@ -1,6 +1,5 @@
 """The decoder-only transformer, its creation on a mesh, and its cached path."""
 
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ from medr_jax import sharding
 from medr_jax.models.attention import Attention
 from medr_jax.models.config import ModelConfig, Remat
 from medr_jax.models.kv_cache import KVCache, Rows
-from medr_jax.models.layers import MLP, RMSNorm, ShortConv, embed, rope_angles, weight
+from medr_jax.models.layers import MLP, RMSNorm, ShortConv, rope_angles, weight
 
 
 class Block(nnx.Module):
@@ -126,7 +125,7 @@ class Transformer(nnx.Module):
         )
 
     def _embed(self, token_ids_BT: Int[Array, "B T"]) -> Float[Array, "B T D"]:
-        x_BTD = embed(self.embedding[...], token_ids_BT).astype(self.config.dtype)
+        x_BTD = jnp.take(self.embedding[...], token_ids_BT, axis=0).astype(self.config.dtype)
         if self.config.scale_embeddings:
             x_BTD = x_BTD * self.config.embed_dim**0.5
         return x_BTD
@@ -148,9 +147,17 @@ class Transformer(nnx.Module):
         if scanned:
             indices = jnp.arange(self.config.num_layers)
             return jax.lax.scan(lambda c, x: (step(c, *x), None), carry, (stacked, indices))[0]
-        for index in range(self.config.num_layers):
-            carry = step(carry, jax.tree.map(operator.itemgetter(index), stacked), index)
+        for index, state in enumerate(_unstack(stacked, self.config.num_layers)):
+            carry = step(carry, state, index)
         return carry
+
+
+def _unstack(stacked: nnx.State, count: int) -> list[nnx.State]:
+    """The layers one by one. A split's gradient is one concatenation; that of ``count`` slices
+    would be as many padded arrays."""
+    leaves, tree = jax.tree.flatten(stacked)
+    parts = [jax.lax.split(leaf, (1,) * count) for leaf in leaves]
+    return [jax.tree.unflatten(tree, [part[i][0] for part in parts]) for i in range(count)]
 
 
 def _stacked(config: ModelConfig, rngs: nnx.Rngs) -> Block:
