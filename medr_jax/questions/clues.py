@@ -5,13 +5,11 @@ import random
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from medr_jax.graph.knowledge_graph import KnowledgeGraph
-from medr_jax.questions.closure import Closure
 from medr_jax.questions.hops import HopFinder, Step
+from medr_jax.questions.kin import Kinship
 from medr_jax.types import Hop, Polarity, Relation
 
-_MAX_TERMS = 16  # of a disease that are combined; C(16, 3) = 560 sets
-_MAX_WITNESSES = 300  # diseases tried for one that shows a clue to be needed
+_MAX_TERMS = 32  # of a disease that are combined; C(32, 3) = 4,960 sets
 
 
 class ClueSet(NamedTuple):
@@ -26,14 +24,14 @@ class ClueSet(NamedTuple):
 class ClueFinder:
     """Clue sets of a graph's diseases, under closure."""
 
-    def __init__(
-        self, graph: KnowledgeGraph, closure: Closure, finder: HopFinder, *, max_matches: int
-    ) -> None:
-        self.graph = graph
-        self.closure = closure
+    def __init__(self, finder: HopFinder, kinship: Kinship, *, max_matches: int) -> None:
+        self.graph = finder.graph
+        self.closure = finder.closure
         self.finder = finder
+        self.kinship = kinship
         self.max_matches = max_matches
         self._terms: dict[str, tuple[str, ...]] = {}
+        self._pooled: dict[str, int] = {}
         self._reached: dict[tuple[Step, ...], dict[str, str]] = {}
 
     def terms(self, disease_id: str) -> tuple[str, ...]:
@@ -86,6 +84,32 @@ class ClueFinder:
             rng.shuffle(sets)
         return found
 
+    def without_kin(
+        self, disease_id: str, unique: Mapping[int, Sequence[tuple[str, ...]]]
+    ) -> dict[int, list[tuple[str, ...]]]:
+        """Those unique sets that no relative of the disease can be meant by.
+
+        A broader disease's annotations are read as holding for its narrower ones, which need
+        not repeat them: a disease that satisfies the clues in this way makes them ambiguous.
+        """
+        own = self.closure.mask_of((disease_id,))
+        return {
+            size: [terms for terms in sets if self._pooled_matches(terms) == own]
+            for size, sets in unique.items()
+        }
+
+    def _pooled_matches(self, term_ids: Sequence[str]) -> int:
+        mask = self.closure.everything
+        for term_id in term_ids:
+            if term_id not in self._pooled:
+                stated = self.closure.mask(term_id)
+                narrower = self.kinship.narrower
+                below = [narrower.get(one, ()) for one in self.closure.members(stated)]
+                inherited = self.closure.mask_of(itertools.chain.from_iterable(below))
+                self._pooled[term_id] = stated | inherited
+            mask &= self._pooled[term_id]
+        return mask
+
     def sets(
         self,
         disease_id: str,
@@ -137,7 +161,7 @@ class ClueFinder:
     def _witness(self, candidates: int, steps: tuple[Step, ...], answer_id: str) -> str:
         """A candidate from which the same steps, each functional, lead to another answer."""
         known = self._reached.setdefault(steps, {})
-        for candidate in itertools.islice(self.closure.members(candidates), _MAX_WITNESSES):
+        for candidate in self.closure.members(candidates):
             reached = known.get(candidate)
             if reached is None:
                 reached = known[candidate] = self.follow(candidate, steps)

@@ -10,6 +10,7 @@ from medr_jax.questions.hops import FORMS
 from medr_jax.types import Chain, Clue, Hop, Kind, Relation
 
 _DATED = re.compile(r"(?P<name>.+) (?P<date>\d{4}(-\d\d){0,2})")
+_MAX_NESTED = 3  # hops that one sentence can nest and still be read
 
 
 class Told(NamedTuple):
@@ -49,8 +50,9 @@ def join(parts: list[str]) -> str:
 class Composer:
     """Says chains of one graph."""
 
-    def __init__(self, graph: KnowledgeGraph) -> None:
+    def __init__(self, graph: KnowledgeGraph, style_weights: dict[str, float]) -> None:
         self.graph = graph
+        self.style_weights = style_weights
 
     def question(
         self, chain: Chain, levels: tuple[str, ...], others: tuple[bool, ...], rng: random.Random
@@ -62,11 +64,12 @@ class Composer:
             Told(hop, other, self._branch(hop))
             for hop, other in zip(chain.hops, others, strict=True)
         ]
+        style = self._style(start, len(told), rng)
         if not told:
             parts = [rng.choice(relations.START_QUESTIONS[start]).format(**fields)]
-        elif len(told) <= 2 and rng.random() < 0.5:
+        elif style == "nested":
             parts = [_nested(start, fields, told, rng)]
-        elif start == "gene" or rng.random() < 0.4:
+        elif style == "walk":
             parts = self._walk(start, fields, told, rng)
         else:
             parts = self._steps(start, fields, told, rng)
@@ -76,6 +79,20 @@ class Composer:
         opening = rng.choice(relations.ATTRIBUTIONS).format(source=source)
         first, *rest = parts
         return " ".join([opening + first, *map(_capitalised, rest)])
+
+    def _style(self, start: str, num_hops: int, rng: random.Random) -> str:
+        """A style drawn by weight among those that suit the chain."""
+        weights = dict(self.style_weights)
+        if num_hops > _MAX_NESTED:
+            weights.pop("nested", None)
+        if start == "gene":
+            weights.pop("steps", None)  # a named gene needs no sentence of its own
+        if num_hops == 1:
+            weights.pop("walk", None)  # there is nowhere to go before the question
+        styles = sorted(style for style, weight in weights.items() if weight > 0)
+        if not styles:
+            return "walk" if start == "gene" and num_hops > 1 else "nested"
+        return rng.choices(styles, weights=[weights[style] for style in styles])[0]
 
     def _start_fields(self, chain: Chain, levels: tuple[str, ...]) -> dict[str, str]:
         if not chain.clues:
@@ -111,8 +128,6 @@ class Composer:
     ) -> list[str]:
         references = self._references(told)
         begin = rng.choice(relations.START_NOUN_PHRASES[start]).format(**fields)
-        if len(told) == 1:
-            return [_fill(relations.QUESTIONS, told[0], begin, rng)]
         stops = [
             _fill(relations.NOUN_PHRASES, one, it, rng)
             for it, one in zip(references, told[:-1], strict=False)

@@ -6,6 +6,7 @@ SPLITS = ("train", "dev", "test")
 SEED_ORDERS = ("sparse", "common", "any")
 STARTS = ("clues", "definition", "gene")
 LEVELS = ("name", "synonym", "definition")
+STYLES = ("nested", "steps", "walk")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -30,6 +31,10 @@ class QuestionConfig:
         default_factory=lambda: {"name": 0.5, "synonym": 0.3, "definition": 0.2}
     )
     """How a clue is said: its name, an exact synonym, or its definition."""
+    style_weights: dict[str, float] = field(
+        default_factory=lambda: {"nested": 1.0, "steps": 1.0, "walk": 1.0}
+    )
+    """One nested question, a sentence per step, or the way to go and then the question."""
     seeds: str = "sparse"
     """Which seed entities come first: sparsely annotated ones, the others, or neither."""
     questions_per_seed: list[int] = field(default_factory=lambda: [1, 1, 2, 4, 8])
@@ -42,13 +47,14 @@ class QuestionConfig:
     max_definition_words: int = 30
     max_expansions: int = 2000
     """Budget of the longest-chain search of one seed."""
-    dev_fraction: float = 0.12
-    test_fraction: float = 0.15
+    dev_fraction: float = 0.14
+    test_fraction: float = 0.2
 
     def __post_init__(self) -> None:
         _require(len(self.hop_weights) >= 1, "hop_weights", self.hop_weights, "one per hop count")
         _require(len(self.clue_weights) == 3, "clue_weights", self.clue_weights, "three weights")
-        for name, known in (("start_weights", STARTS), ("level_weights", LEVELS)):
+        known_names = {"start_weights": STARTS, "level_weights": LEVELS, "style_weights": STYLES}
+        for name, known in known_names.items():
             weights = getattr(self, name)
             _require(set(weights) <= set(known), name, weights, f"only {', '.join(known)}")
             _require(sum(weights.values()) > 0, name, weights, "a positive sum")
@@ -72,6 +78,11 @@ class QuestionConfig:
     def max_hops(self) -> int:
         """Largest number of hops that is asked for."""
         return len(self.hop_weights)
+
+    def sizes_by_hops(self, split: str) -> list[float]:
+        """Questions wanted with 1, 2, ... hops, were all to be had."""
+        scale = self.size(split) / sum(self.hop_weights)
+        return [scale * weight for weight in self.hop_weights]
 
     def size(self, split: str) -> int:
         """Number of questions wanted in ``split``."""

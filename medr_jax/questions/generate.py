@@ -3,17 +3,20 @@
 import collections
 import math
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.graph.rarity import seed_diseases
+from medr_jax.graph.specialties import specialties
 from medr_jax.questions.config import QuestionConfig
 from medr_jax.questions.make import QuestionMaker
-from medr_jax.questions.select import select
+from medr_jax.questions.select import Cell, Pool, select
 from medr_jax.questions.splits import Splits, assign_splits
 from medr_jax.types import Kind, Question, Relation
 
-__all__ = ["QuestionConfig", "candidate_questions", "generate_questions", "seed_entities"]
+__all__ = ["QuestionConfig", "assemble", "generate_questions", "seed_entities"]
+
+_BATCH = 128  # seeds between two looks at what is still wanted
 
 
 def generate_questions(
@@ -31,35 +34,40 @@ def generate_questions(
     """
     splits = splits or assign_splits(graph, config)
     seeds = seed_entities(graph, config, split, splits)
-    found = candidate_questions(graph, config, split, splits, seeds, rejections=rejections)
-    rank = {seed: position for position, seed in enumerate(seeds)}
-    yield from select(found, config.size(split), config, rank)
-
-
-def candidate_questions(
-    graph: KnowledgeGraph,
-    config: QuestionConfig,
-    split: str,
-    splits: Splits,
-    seeds: Iterable[str],
-    *,
-    rejections: collections.Counter[str] | None = None,
-) -> Iterator[Question]:
-    """All verified questions of the given seeds, before the mixture is chosen.
-
-    Any partition of the seeds into shards gives the same questions together.
-    """
     maker = QuestionMaker(graph, config, splits)
-    for seed in seeds:
-        yield from maker.from_seed(seed, split)
+    yield from assemble(
+        seeds, lambda seed, closed: maker.from_seed(seed, split, closed), config, split
+    )
     if rejections is not None:
         rejections.update(maker.rejections)
+
+
+def assemble(
+    seeds: Sequence[str],
+    make: Callable[[str, frozenset[Cell]], Iterable[Question]],
+    config: QuestionConfig,
+    split: str,
+) -> list[Question]:
+    """The questions of ``split`` from ``make(seed, closed cells)``, in order of question id.
+
+    ``make`` may give questions of closed cells too (they are passed over), so questions made
+    elsewhere, shard by shard and without this knowledge, assemble to the same list.
+    """
+    pool = Pool(config, split)
+    for first in range(0, len(seeds), _BATCH):
+        for seed in seeds[first : first + _BATCH]:
+            pool.add(make(seed, pool.closed))
+        pool.end_batch()
+        if pool.is_full:
+            break
+    rank = {seed: position for position, seed in enumerate(seeds)}
+    return select(pool.questions, config.size(split), config, rank)
 
 
 def seed_entities(
     graph: KnowledgeGraph, config: QuestionConfig, split: str, splits: Splits
 ) -> list[str]:
-    """Seed entities of a split, the preferred ones first, each part in a seeded order.
+    """Seed entities of a split, the preferred ones first, evenly over organ systems.
 
     Diseases, genes with one disease, and defined phenotypes; the latter two rank as their
     diseases do. Susceptibility, somatic and similar entries are in no part. A phenotype without
@@ -80,13 +88,28 @@ def seed_entities(
             room -= 1
         if len(found[seed]) == 1 or room >= 0:
             kept.append(seed)
+    order = _evenly_over_specialties(graph, kept, found)
     if config.seeds == "any":
-        return kept
+        return order
 
     def is_sparse(seed: str) -> bool:
         return bool(found[seed]) and sparse.issuperset(found[seed])
 
-    return sorted(kept, key=lambda seed: is_sparse(seed) is not (config.seeds == "sparse"))
+    return sorted(order, key=lambda seed: is_sparse(seed) is not (config.seeds == "sparse"))
+
+
+def _evenly_over_specialties(
+    graph: KnowledgeGraph, seeds: Sequence[str], found: dict[str, Sequence[str]]
+) -> list[str]:
+    """The seeds in rounds: the first of every specialty, the second of every specialty, ..."""
+    rounds: collections.Counter[str] = collections.Counter()
+    keyed = []
+    for position, seed in enumerate(seeds):
+        labels = specialties(graph, found[seed][0]) if found[seed] else ()
+        specialty = labels[0] if labels else ""
+        keyed.append((rounds[specialty], position))
+        rounds[specialty] += 1
+    return [seeds[position] for _, position in sorted(keyed)]
 
 
 def _starts(

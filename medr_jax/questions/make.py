@@ -2,36 +2,24 @@
 
 import collections
 import hashlib
-import itertools
 import random
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Container, Iterator, Sequence
 
 from medr_jax import jsonl
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.graph.rarity import is_rare_seed_excluded
 from medr_jax.graph.specialties import phenotype_specialties, specialties
 from medr_jax.questions.closure import Closure
-from medr_jax.questions.clues import ClueFinder, ClueSet
 from medr_jax.questions.compose import Composer
 from medr_jax.questions.config import QuestionConfig
+from medr_jax.questions.drafts import STARTS, Draft, Drafter
 from medr_jax.questions.grow import Grown, grow
 from medr_jax.questions.hops import FORMS, HopFinder, Step
-from medr_jax.questions.obfuscate import Obfuscator
+from medr_jax.questions.kin import Kinship
+from medr_jax.questions.select import Cell
 from medr_jax.questions.splits import Splits
 from medr_jax.questions.verify import Reason, Verifier
-from medr_jax.types import Chain, Clue, Hop, Kind, Question, Relation
-
-_MAX_TRIES = 12  # clue sets of one chain whose text is checked
-
-
-class Draft(NamedTuple):
-    """A chain that is about to be said."""
-
-    chain: Chain
-    start_id: str
-    levels: tuple[str, ...]
-    clue_set: ClueSet | None
+from medr_jax.types import OPEN_KINDS, Chain, Hop, Kind, Question
 
 
 class QuestionMaker:
@@ -46,22 +34,25 @@ class QuestionMaker:
         self.config = config
         self.splits = splits
         self.rejections: collections.Counter[str] = collections.Counter()
-        closure = Closure(graph)
-        self.finder = HopFinder(graph, closure, max_degree=config.max_degree)
-        self.clues = ClueFinder(graph, closure, self.finder, max_matches=config.max_clue_matches)
-        self.obfuscator = Obfuscator(graph, max_definition_words=config.max_definition_words)
-        self.verifier = Verifier(graph, closure, self.finder)
-        self.composer = Composer(graph)
-        self._clues_for = ""
-        self._clues_found: tuple[list[str], dict[int, list[tuple[str, ...]]]] = ([], {})
+        kinship = Kinship(graph)
+        self.finder = HopFinder(graph, Closure(graph), max_degree=config.max_degree)
+        self.verifier = Verifier(graph, self.finder, kinship)
+        self.drafter = Drafter(self.finder, kinship, self.verifier, config)
+        self.composer = Composer(graph, config.style_weights)
         self._specialties_of: dict[str, tuple[str, ...]] = {}
         self._excluded: dict[str, bool] = {}
 
-    def from_seed(self, seed_id: str, split: str) -> list[Question]:
-        """Verified questions that begin at ``seed_id``, shorter ones first."""
+    def from_seed(
+        self, seed_id: str, split: str, closed: Container[Cell] = frozenset()
+    ) -> list[Question]:
+        """Verified questions that begin at ``seed_id``, shorter ones first.
+
+        Questions of ``closed`` cells are not made; the others are the same as without it.
+        """
         kind = self.graph.entity(seed_id).kind
+        start = STARTS[kind]
         named = kind is Kind.GENE
-        if kind is Kind.PHENOTYPE and not self.obfuscator.definition(seed_id):
+        if kind is Kind.PHENOTYPE and not self.drafter.obfuscator.definition(seed_id):
             self.rejections[Reason.NO_DEFINITION] += 1
             return []
         rng = random.Random(f"{self.config.seed}:{seed_id}")
@@ -75,21 +66,29 @@ class QuestionMaker:
         )
         if not named:
             grown.insert(0, Grown((), True))
-        groups: dict[tuple[int, Kind], list[Iterator[Question]]] = {}
+        groups: dict[tuple[int, Kind], list[Grown]] = {}
         for one in rng.sample(grown, len(grown)):
-            reason = self.verifier.check_hops(seed_id, one.hops)
-            if reason:
-                self.rejections[reason] += 1
-                continue
             answer_kind = self.graph.entity(one.hops[-1].target_id).kind if one.hops else kind
-            key = (len(one.hops), answer_kind)
-            groups.setdefault(key, []).append(self._said(seed_id, one, split, rng))
+            num_hops = len(one.hops) + (not named)
+            if Cell(num_hops, answer_kind in OPEN_KINDS, start) not in closed:
+                groups.setdefault((num_hops, answer_kind), []).append(one)
         questions: list[Question] = []
-        for key in sorted(groups):
-            num_hops = key[0] + (not named)
-            most = self.config.questions_per_seed[num_hops - 1]
-            questions += _take_turns(groups[key], most)
+        for num_hops, answer_kind in sorted(groups):
+            rng = random.Random(f"{self.config.seed}:{seed_id}:{num_hops}:{answer_kind}")
+            said = [
+                self._said(seed_id, one, split, rng)
+                for one in groups[num_hops, answer_kind]
+                if self._passes(seed_id, one.hops)
+            ]
+            questions += _take_turns(said, self.config.questions_per_seed[num_hops - 1])
         return questions
+
+    def _passes(self, seed_id: str, hops: Sequence[Hop]) -> bool:
+        """Whether the chain may be asked at all; counts why not."""
+        reason = self.verifier.check_hops(seed_id, hops)
+        if reason:
+            self.rejections[reason] += 1
+        return reason is None
 
     def _allowed(self, entity_id: str, split: str) -> bool:
         """Whether a chain of ``split`` may pass: entities of one split, no excluded disease."""
@@ -105,75 +104,17 @@ class QuestionMaker:
         self, seed_id: str, grown: Grown, split: str, rng: random.Random
     ) -> Iterator[Question]:
         """Questions over one chain, each with another clue set; counts why there is none."""
-        last_reason = None
+        reason = None
         accepted = False
-        for draft in self._drafts(seed_id, grown, rng):
+        for draft in self.drafter.drafts(seed_id, grown, rng):
             question = self._question(draft, split)
             clue_texts = [clue.text for clue in draft.chain.clues]
-            last_reason = self.verifier.check_text(
-                question.text, clue_texts, draft.start_id, grown.hops
-            )
-            if last_reason is None:
+            reason = self.verifier.check_text(question.text, clue_texts, draft.start_id, grown.hops)
+            if reason is None:
                 accepted = True
                 yield question
         if not accepted:
-            self.rejections[last_reason or Reason.NO_CLUES] += 1
-
-    def _drafts(self, seed_id: str, grown: Grown, rng: random.Random) -> Iterator[Draft]:
-        kind = self.graph.entity(seed_id).kind
-        if kind is Kind.DISEASE:
-            yield from self._drafts_from_clues(seed_id, grown, rng)
-            return
-        clues: tuple[Clue, ...] = ()
-        if kind is Kind.PHENOTYPE:
-            definition = self.obfuscator.definition(seed_id)
-            clues = (Clue(relation=Relation.IS_A, entity_id=seed_id, text=definition),)
-        chain = Chain(clues=clues, hops=grown.hops, seed_id=seed_id, optimal=grown.optimal)
-        yield Draft(chain, seed_id, ("definition",) * len(clues), None)
-
-    def _drafts_from_clues(
-        self, disease_id: str, grown: Grown, rng: random.Random
-    ) -> Iterator[Draft]:
-        answer_id = grown.hops[-1].target_id if grown.hops else disease_id
-        terms, unique = self._clues_of(disease_id)
-        barred = {hop.target_id for hop in grown.hops}
-        barred.update(term for term in terms if self._gives_away(term, answer_id))
-        found = self.clues.sets(
-            disease_id, grown.hops, unique, barred, self.config.clue_weights, rng
-        )
-        for clue_set in itertools.islice(found, _MAX_TRIES):
-            if self.verifier.check_clues(disease_id, clue_set.term_ids):
-                self.rejections[Reason.RELATIVE] += 1
-                return
-            said = [
-                self.obfuscator.say(term, self.config.level_weights, rng)
-                for term in clue_set.term_ids
-            ]
-            clues = tuple(
-                Clue(relation=Relation.HAS_PHENOTYPE, entity_id=term, text=text)
-                for term, (_, text) in zip(clue_set.term_ids, said, strict=True)
-            )
-            chain = Chain(clues=clues, hops=grown.hops, seed_id=disease_id, optimal=grown.optimal)
-            yield Draft(chain, disease_id, tuple(level for level, _ in said), clue_set)
-
-    def _clues_of(self, disease_id: str) -> tuple[list[str], dict[int, list[tuple[str, ...]]]]:
-        """Terms that may be clues to the disease, and their unique sets; kept for one seed."""
-        if self._clues_for != disease_id:
-            terms = [
-                term
-                for term in self.clues.terms(disease_id)
-                if not self.verifier.in_title(self.graph.entity(term).name, disease_id)
-            ]
-            rng = random.Random(f"{self.config.seed}:clues:{disease_id}")
-            self._clues_for = disease_id
-            self._clues_found = terms, self.clues.unique_sets(disease_id, terms, rng)
-        return self._clues_found
-
-    def _gives_away(self, term_id: str, answer_id: str) -> bool:
-        name = self.graph.entity(term_id).name
-        return self.verifier.clue_gives_away(name, answer_id) or self.verifier.implies(
-            term_id, answer_id
-        )
+            self.rejections[reason or self.drafter.why_none(seed_id)] += 1
 
     def _question(self, draft: Draft, split: str) -> Question:
         chain, hops = draft.chain, draft.chain.hops

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from medr_jax.graph.families import series_stem
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
-from medr_jax.questions.closure import Closure
 from medr_jax.questions.hops import FORMS, Form, HopFinder, Step
+from medr_jax.questions.kin import Kinship
 from medr_jax.questions.text import mentions, mentions_any, words
 from medr_jax.types import Hop, Kind, Relation
 
@@ -14,10 +13,12 @@ from medr_jax.types import Hop, Kind, Relation
 class Reason(StrEnum):
     """Why a draft was rejected; what the summary counts."""
 
-    NO_CLUES = "no unique and minimal clue set"
+    FEW_CLUES = "no clue set is unique"
+    SPARE_CLUES = "every unique clue set has a spare or telling clue"
     NO_DEFINITION = "no usable definition"
     SHARED_NAME = "an entity's name is another's too"
-    RELATIVE = "a broader, narrower or same-series disease matches or follows"
+    KIN_MATCH = "a broader, narrower or sibling disease may be meant by the clues"
+    KIN_HOP = "a hop leads to a disease of the same series or a broader or narrower one"
     BYPASS = "an earlier entity leads to the answer"
     NAME_GIVEAWAY = "an entity's name gives away a hop"
     CLUE_GIVEAWAY = "the text gives away the answer"
@@ -64,10 +65,11 @@ COMMON_WORDS = frozenset(
 class Verifier:
     """Checks that need no more than the graph; each returns the reason or None."""
 
-    def __init__(self, graph: KnowledgeGraph, closure: Closure, finder: HopFinder) -> None:
+    def __init__(self, graph: KnowledgeGraph, finder: HopFinder, kinship: Kinship) -> None:
         self.graph = graph
-        self.closure = closure
+        self.closure = finder.closure
         self.finder = finder
+        self.kinship = kinship
 
     def names(self, entity_id: str) -> tuple[str, ...]:
         """Name and synonyms."""
@@ -79,24 +81,12 @@ class Verifier:
         entities = [start_id, *(hop.target_id for hop in hops)]
         if any(self.graph.same_name(one) for one in entities):
             return Reason.SHARED_NAME
-        if any(self.are_relatives(*pair) for pair in _pairs_of_diseases(self.graph, entities)):
-            return Reason.RELATIVE
+        if any(self.kinship.are_kin(*pair) for pair in _pairs_of_diseases(self.graph, entities)):
+            return Reason.KIN_HOP
         if any(self._name_gives_away(hop) for hop in hops):
             return Reason.NAME_GIVEAWAY
         if len(hops) > 1 and self._bypassed(entities, hops[-1]):
             return Reason.BYPASS
-        return None
-
-    def check_clues(self, start_id: str, clue_ids: Sequence[str]) -> Reason | None:
-        """Whether a relative of the start could be meant by the same clues.
-
-        A broader disease's annotations are read as holding for its narrower ones, which need
-        not repeat them: a relative that satisfies the clues in this way makes them ambiguous.
-        """
-        for relative in self.relatives(start_id):
-            pooled = self.closure.mask_of((relative, *self._broader(relative)))
-            if all(self.closure.mask(clue) & pooled for clue in clue_ids):
-                return Reason.RELATIVE
         return None
 
     def check_text(
@@ -149,25 +139,6 @@ class Verifier:
             mentions(name, clue_text) or mentions(clue_text, name)
             for name in self.names(disease_id)
         )
-
-    def relatives(self, disease_id: str) -> tuple[str, ...]:
-        """Broader and narrower diseases, and the other narrower ones of the broader."""
-        broader = self._broader(disease_id)
-        near = {*broader, *self.graph.targets(disease_id, Relation.BROADER_THAN)}
-        for one in broader:
-            near.update(self.graph.targets(one, Relation.BROADER_THAN))
-        return tuple(sorted(near - {disease_id}))
-
-    def are_relatives(self, one: str, other: str) -> bool:
-        """Whether two diseases are of one numbered series, or one thing at different breadth."""
-        stems = self._series(one) & self._series(other)
-        return bool(stems) or other in self.relatives(one)
-
-    def _series(self, disease_id: str) -> frozenset[str]:
-        return frozenset(filter(None, map(series_stem, self.names(disease_id))))
-
-    def _broader(self, disease_id: str) -> tuple[str, ...]:
-        return self.graph.sources(disease_id, Relation.BROADER_THAN)
 
     def _name_gives_away(self, hop: Hop) -> bool:
         """Whether the source's name tells the target, or the other way round for a gene."""
