@@ -39,6 +39,7 @@ def _progress() -> rich.progress.Progress:
         rich.progress.TextColumn("{task.fields[note]}"),
         console=_console,
         transient=True,
+        disable=not _console.is_terminal,  # in a file a bar would only leave blank lines
     )
 
 

@@ -71,7 +71,7 @@ def evaluate(config: SimpleNamespace) -> Evaluated:
         inputs={
             "synthesis": dataset.content_hash,
             "index": index.content_hash,
-            "policy": policy.meta["fingerprint"],
+            "policy": policy.meta["fingerprints"]["params"],
         },
         version=artifacts.code_version("medr_jax.eval", "medr_jax.grading", "medr_jax.agent"),
         build=build,
@@ -140,7 +140,7 @@ class _Bench:
             tools,
             self._config.agent,
             identity={
-                "policy": policy.meta["fingerprint"],
+                "policy": policy.meta["fingerprints"]["params"],
                 "sampling": dataclasses.asdict(self._config.sampling),
                 "tools": dataclasses.asdict(tools_config),
             },
