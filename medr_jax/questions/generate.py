@@ -61,7 +61,7 @@ def assemble(
         if pool.is_full:
             break
     rank = {seed: position for position, seed in enumerate(seeds)}
-    return select(pool.questions, config.size(split), config, rank)
+    return select(pool.questions, config, split, rank)
 
 
 def seed_entities(

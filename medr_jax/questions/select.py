@@ -111,9 +111,9 @@ def chain_of(question: Question) -> tuple[str, tuple[Hop, ...]]:
 
 
 def select(
-    questions: Iterable[Question], total: int, config: QuestionConfig, rank: Mapping[str, int]
+    questions: Iterable[Question], config: QuestionConfig, split: str, rank: Mapping[str, int]
 ) -> list[Question]:
-    """``total`` questions, or as many as the shares allow, in order of question id.
+    """The questions of a split, or as many as the shares allow, in order of question id.
 
         Hop counts get their weights; at every hop count at least ``open_answer_share`` of the
         answers are open-class. Of either class, starts get their weights, then answer kinds and
@@ -131,13 +131,14 @@ def select(
         (lambda one: one.proof["forms"], None),
     )
     chosen: list[Question] = []
-    for hops, wanted in allocate(total, weights, supply).items():
+    for hops, wanted in allocate(config.size(split), weights, supply).items():
         if wanted:
             found = by_hops[hops]
             closed = min(int(wanted * (1 - config.open_answer_share)), len(found[False]))
             num_open = min(wanted - closed, len(found[True]))
             for is_open, number in ((True, num_open), (False, wanted - num_open)):
-                for tier in _tiers(found[is_open]):
+                tiers = [found[is_open]] if split == "train" else _tiers(found[is_open])
+                for tier in tiers:
                     share = min(number, len(tier))
                     chosen += _spread(tier, share, levels, rank)
                     number -= share
