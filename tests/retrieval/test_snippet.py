@@ -75,6 +75,11 @@ def test_a_label_shows_its_items_in_order():
     )
 
 
+def test_an_item_that_holds_the_label_among_others_is_not_what_the_label_asks_for():
+    shown = show("short rib dysplasia eye")
+    assert shown == "Abnormality of the eye: Eye hand anomaly (2/3); Myopia."
+
+
 def test_a_label_that_shares_only_a_common_word_is_not_meant():
     # "abnorm" is half of the terms of "Abnormality of limbs" but little of their weight.
     assert show("short rib dysplasia abnormal") == ""
