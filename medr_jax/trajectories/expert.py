@@ -32,10 +32,12 @@ class ExpertConfig:
     trust_first_disease: bool = False
     """Take the first disease among the hits although its snippet has no room for all clues, when
     it states one of them: for short snippets and a model that may not read."""
-    read_on_the_way: float = 0.25
+    read_on_the_way: float = 0.2
     """Share of steps before the last whose document is read for confirmation."""
-    read_before_answer: float = 0.75
+    read_before_answer: float = 0.6
     """Share of trajectories that read the supporting document before they answer."""
+    search_diseases_only: bool = False
+    """Search for clues among diseases from the start, not only once all kinds gave nothing."""
     max_retries: int = 2
     """Queries with other words after one that failed, per step."""
     max_query_words: int = 24
@@ -127,7 +129,8 @@ class Expert:
                 yield from self._look_up(clue, opening, called)
                 opening = "open_next_definition"
         told = self._wording.say("open_clues", clues=self._wording.clues(called.values()))
-        yield from self._search(self._thought(told), " ".join(called.values()))
+        kind = Kind.DISEASE.value if self._config.search_diseases_only else ""
+        yield from self._search(self._thought(told), " ".join(called.values()), kind)
         if (yield from self._shows_clues(disease_id, clues)):
             return
         if self._config.max_retries:

@@ -8,6 +8,7 @@ was found and what is next, and ``full``, sentences.
 import random
 from collections.abc import Iterable
 
+from medr_jax.questions import compose
 from medr_jax.questions.hops import Form
 from medr_jax.retrieval import corpus
 from medr_jax.types import Kind
@@ -116,7 +117,7 @@ _FULL = {
     "found": ("The {noun} is {name}.", "So the {noun} is {name}.", "That gives {name}."),
     "clue_found": ("The phenotype is {name}.", "This is {name}."),
     "clue_seen": ('The hits show that "{text}" is listed as {name}.',),
-    "again": ("I search again with that name.", "I repeat the search with that name."),
+    "again": ("I search again in these words.", "I repeat the search in these words."),
     "read": (
         "The snippet does not show enough, so I read {document}.",
         "The part I need is cut off. I open {document}.",
@@ -151,7 +152,7 @@ class Wording:
 
     def clues(self, called: Iterable[str]) -> str:
         """Clues as the opening thought names them."""
-        return " and ".join(called if self._style == "short" else (f'"{name}"' for name in called))
+        return compose.join([f'"{name}"' for name in called])
 
     def noun(self, kind: Kind) -> str:
         """What an entity of the kind is called."""
