@@ -32,12 +32,12 @@ class ExpertConfig:
     trust_first_disease: bool = False
     """Take the first disease among the hits although its snippet has no room for all clues, when
     it states one of them: for short snippets and a model that may not read."""
+    search_diseases_only: bool = False
+    """Search for clues among diseases from the start, not only once all kinds gave nothing."""
     read_on_the_way: float = 0.2
     """Share of steps before the last whose document is read for confirmation."""
     read_before_answer: float = 0.6
     """Share of trajectories that read the supporting document before they answer."""
-    search_diseases_only: bool = False
-    """Search for clues among diseases from the start, not only once all kinds gave nothing."""
     max_retries: int = 2
     """Queries with other words after one that failed, per step."""
     max_query_words: int = 24
@@ -133,13 +133,11 @@ class Expert:
         yield from self._search(self._thought(told), " ".join(called.values()), kind)
         if (yield from self._shows_clues(disease_id, clues)):
             return
-        if self._config.max_retries:
-            how = "retry"
-            for clue in clues:
-                if called[clue.entity_id] != names[clue.entity_id][0]:
-                    yield from self._rename(clue, called)
-                    how = "again"
-            thought = self._thought(self._wording.say(how))
+        renamed = [one for one in clues if called[one.entity_id] != names[one.entity_id][0]]
+        if self._config.max_retries and (renamed or not kind):  # else it is the same query
+            for clue in renamed:
+                yield from self._rename(clue, called)
+            thought = self._thought(self._wording.say("again" if renamed else "retry"))
             yield from self._search(thought, " ".join(called.values()), Kind.DISEASE.value)
             if (yield from self._shows_clues(disease_id, clues)):
                 return

@@ -221,6 +221,17 @@ def test_the_first_disease_is_trusted_on_request_only_when_it_states_a_clue():
             run(asked, {"Wide eyes Flat feet": hits}, trusting)
 
 
+def test_clues_may_be_searched_among_diseases_from_the_start_and_then_only_once():
+    config = ExpertConfig(search_diseases_only=True)
+    asked = question(BOTH, (), "D:1")
+    _, queries = run(asked, {"disease|Wide eyes Flat feet": FOUND}, config)
+    assert queries[0] == "disease|Wide eyes Flat feet"
+    tools = StubTools({})
+    with pytest.raises(EvidenceMissing, match="clues_not_shown"):
+        run_sequential(text_episode(asked, AgentLimits()), Expert(asked, BRIEFING, config), tools)
+    assert tools.asked == ["disease|Wide eyes Flat feet"]  # the same again would be a loop
+
+
 def test_what_the_tools_do_not_show_is_not_claimed():
     table = THREE_HOPS | {"AB1 associated diseases": [(GENE, "Associated diseases: Gamma.")]}
     with pytest.raises(EvidenceMissing, match="gene_disease_not_shown"):
