@@ -12,7 +12,7 @@ SCHEMAS = {
     "tools": "medr_jax.tools.runtime:ToolsConfig",
     "tokenizer": "medr_jax.tokens.tokenizer:TokenizerConfig",
     "questions": "medr_jax.questions.generate:QuestionConfig",
-    "synthesis": "medr_jax.trajectories.synthesize:SynthesisConfig",
+    "synthesis": "medr_jax.trajectories.config:SynthesisConfig",
     "model": "medr_jax.models.config:ModelConfig",
     "mesh": "medr_jax.sharding:MeshConfig",
     "optimizer": "medr_jax.training.optimizer:OptimizerConfig",

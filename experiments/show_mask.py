@@ -8,7 +8,7 @@ import itertools
 import rich.console
 
 from experiments._main import entry_point
-from medr_jax.data.tfds_builder import read_trajectories
+from medr_jax.data.tfds_builder import read_metadata, read_trajectories
 from medr_jax.launch import stages
 from medr_jax.tokens.ledger import ledger_from_trajectory
 from medr_jax.tokens.protocol import get_protocol
@@ -27,7 +27,9 @@ def main(config) -> None:
     chosen = next(itertools.islice(trajectories, config.number, None), None)
     if chosen is None:
         raise ValueError(f"number={config.number}: split {config.split} has fewer trajectories")
-    ledger = ledger_from_trajectory(chosen, tokenizer, get_protocol(config.tokenizer.protocol))
+    schemas = read_metadata(dataset.path / "dataset")["tool_schemas"]
+    protocol = get_protocol(config.tokenizer.protocol)
+    ledger = ledger_from_trajectory(chosen, tokenizer, protocol, schemas)
     show(ledger, tokenizer, rich.console.Console())
 
 

@@ -128,7 +128,7 @@ def synthesize(
     index_artifact: Artifact | None = None,
 ) -> Artifact:
     """Questions and the expert's trajectories over the live index, as a TFDS dataset."""
-    from medr_jax.trajectories import synthesize as synthesis
+    from medr_jax.data import synthesize as synthesis
 
     graph_artifact = graph_artifact or graph(config)
     index_artifact = index_artifact or index(config, graph_artifact)
@@ -159,6 +159,7 @@ def synthesize(
             "medr_jax.tools",
             "medr_jax.retrieval",
             "medr_jax.agent",
+            "medr_jax.data.synthesize",
             "medr_jax.data.tfds_builder",
         ),
         build=build,
@@ -168,7 +169,7 @@ def synthesize(
 
 def tokenizer(config: SimpleNamespace, dataset: Artifact | None = None) -> Artifact:
     """A byte-level BPE tokenizer trained on the training split's text only."""
-    from medr_jax.data.tfds_builder import read_trajectories
+    from medr_jax.data.tfds_builder import read_metadata, read_trajectories
     from medr_jax.tokens import protocol as protocols
     from medr_jax.tokens.tokenizer import train_tokenizer
 
@@ -176,10 +177,11 @@ def tokenizer(config: SimpleNamespace, dataset: Artifact | None = None) -> Artif
 
     def build(path: Path) -> Outcome:
         agent_protocol = protocols.get_protocol(config.tokenizer.protocol)
+        schemas = read_metadata(dataset.path / "dataset")["tool_schemas"]
         texts = (
             text
             for trajectory in read_trajectories(dataset.path / "dataset", "train")
-            for text in protocols.texts(trajectory, agent_protocol)
+            for text in protocols.texts(trajectory, agent_protocol, schemas)
         )
         trained = train_tokenizer(texts, config.tokenizer, agent_protocol.control_tokens)
         trained.save(path)

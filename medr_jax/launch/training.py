@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from medr_jax.artifacts import Artifact, Outcome
+from medr_jax.data.tfds_builder import read_metadata
 from medr_jax.launch import record, stages
 from medr_jax.sft.train import train_sft
 from medr_jax.tokens.tokenizer import Tokenizer
@@ -34,6 +35,7 @@ def sft(config: SimpleNamespace, dataset: Artifact | None = None) -> tuple[Artif
             config.training,
             path,
             protocol=config.tokenizer.protocol,
+            tool_schemas=read_metadata(dataset.path / "dataset")["tool_schemas"],
             dataset_hash=dataset.content_hash,
             cache_dir=Path(config.paths.artifacts) / "packed",
             facts=record.environment(),

@@ -139,6 +139,11 @@ class Workshop:
             if self.splits.split_of(entity_id) in HELD_OUT
         )
 
+    @property
+    def tool_schemas(self) -> list[dict]:
+        """The tools as a model is told of them."""
+        return self._tools.schemas()
+
     @functools.cached_property
     def _tools(self) -> ToolRuntime:
         return standard_tools(self.engine, self.setup.tools)

@@ -33,7 +33,7 @@ def test_import_contracts_hold():
 
 def test_synthesis_side_starts_without_jax():
     code = (
-        "import sys, medr_jax.data.tfds_builder, medr_jax.trajectories.synthesize, "
+        "import sys, medr_jax.data.tfds_builder, medr_jax.data.synthesize, "
         "medr_jax.launch.stages, medr_jax.tools.runtime, medr_jax.tokens.ledger\n"
         "print([m for m in ('jax', 'flax', 'optax', 'grain', 'tensorflow') if m in sys.modules])"
     )

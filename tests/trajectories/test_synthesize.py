@@ -10,6 +10,7 @@ import pytest
 
 from medr_jax import jsonl
 from medr_jax.data import tfds_builder
+from medr_jax.data.synthesize import Rejection, synthesize
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.questions.config import QuestionConfig
 from medr_jax.questions.generate import generate_questions
@@ -18,7 +19,6 @@ from medr_jax.tools.runtime import ToolsConfig
 from medr_jax.trajectories import crew
 from medr_jax.trajectories import filter as filters
 from medr_jax.trajectories.config import SynthesisConfig
-from medr_jax.trajectories.synthesize import Rejection, synthesize
 from medr_jax.types import Question
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -31,7 +31,8 @@ import json, os, signal, sys
 from pathlib import Path
 from medr_jax.questions.config import QuestionConfig
 from medr_jax.tools.runtime import ToolsConfig
-from medr_jax.trajectories import crew, synthesize
+from medr_jax.data import synthesize
+from medr_jax.trajectories import crew
 
 folder, out, when, questions, synthesis = sys.argv[1:]
 

@@ -211,7 +211,7 @@ def _publish(
     tfds_builder.write_dataset(
         out / "dataset",
         rows,
-        facts | {"counts": counts},
+        facts | {"counts": counts, "tool_schemas": workshop.tool_schemas},
         num_shards=workshop.setup.synthesis.num_shards,
     )
     return Outcome(content_hash=content_hash, counts=counts)
