@@ -112,7 +112,7 @@ def pack(ledgers: Iterable[Ledger], row_length: int) -> PackedRows:
     if not len(kept):
         raise ValueError(
             f"row_length={row_length}: none of {len(parts)} trajectories fits "
-            f"(shortest {lengths.min(initial=0)} tokens); raise data.row_length"
+            f"(shortest {min(lengths.tolist(), default=0)} tokens); raise data.row_length"
         )
     token_ids, roles, mask = (
         np.concatenate([parts[index][field] for index in kept]) for field in range(3)

@@ -14,6 +14,8 @@ Batch = dict[str, np.ndarray]
 """(B, T) arrays: int32 ``token_ids``, ``positions``, ``segment_ids``, ``target_ids``,
 ``loss_mask``, ``target_roles`` and float32 ``loss_weights``."""
 
+MANY_EPOCHS = 1 << 31
+
 
 @dataclass(kw_only=True, slots=True)
 class DataConfig:
@@ -60,7 +62,7 @@ class _Rows:
             "target_ids": np.asarray(packed.target_ids[index]),
             "loss_mask": mask,
             "target_roles": roles,
-            "loss_weights": mask + np.float32(self._context_weight) * context,
+            "loss_weights": (mask + self._context_weight * context).astype(np.float32),
         }
 
 
@@ -91,7 +93,7 @@ class Loader:
         rows = grain.MapDataset.source(_Rows(packed, config.context_weight)).seed(seed)
         if config.shuffle:
             rows = rows.shuffle()  # another order each epoch
-        rows = rows.repeat()
+        rows = rows.repeat(MANY_EPOCHS)  # endless overflows Grain's length in batches of 1
         if relabeller is not None and config.permute_content > 0:
             rows = rows.random_map(relabeller)  # by (seed, place in the stream)
         rows = rows[process_index::process_count]

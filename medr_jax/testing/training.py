@@ -1,17 +1,22 @@
-"""Made-up research: trajectories on invented names, for training without a knowledge graph."""
+"""Made-up research to train on without a knowledge graph, and models that need no start-up."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
 from medr_jax.data.tfds_builder import write_dataset
+from medr_jax.models.config import ModelConfig
+from medr_jax.models.transformer import Transformer, abstract_model
 from medr_jax.testing.tokens import make_question
 from medr_jax.tokens.protocol import get_protocol, texts
 from medr_jax.tokens.tokenizer import Tokenizer, TokenizerConfig, train_tokenizer
 from medr_jax.types import Answer, Hit, Status, ToolCall, ToolResult, Trajectory, Turn
 
-_SYLLABLES = "ka lo mi ren tu vas pel or ix an dro syn thi cor da gly".split()
+_SYLLABLES = ("ka", "lo", "mi", "ren", "tu", "vas", "pel", "ix", "dro", "syn", "thi", "gly")
 
 
 def invented_trajectories(
@@ -74,12 +79,22 @@ def invented_tokenizer(vocab_size: int = 400) -> Tokenizer:
     """A small compact-protocol tokenizer of such trajectories."""
     protocol = get_protocol("compact")
     written = (text for t in invented_trajectories(50, seed=7) for text in texts(t, protocol))
-    return train_tokenizer(
-        written, TokenizerConfig(vocab_size=vocab_size), protocol.control_tokens
-    )
+    return train_tokenizer(written, TokenizerConfig(vocab_size=vocab_size), protocol.control_tokens)
 
 
 def _name(rng: np.random.Generator) -> str:
     return " ".join(
         "".join(rng.choice(_SYLLABLES, rng.integers(2, 4))) for _ in range(rng.integers(1, 4))
+    )
+
+
+def random_model(config: ModelConfig, seed: int = 0) -> Transformer:
+    """A model with normal(0, 0.2) arrays from NumPy: nothing to compile, unlike a real start."""
+    rng = np.random.default_rng(seed)
+    graph, shapes = nnx.split(abstract_model(config))
+    return nnx.merge(
+        graph,
+        jax.tree.map(
+            lambda shape: jnp.asarray(0.2 * rng.standard_normal(shape.shape), shape.dtype), shapes
+        ),
     )

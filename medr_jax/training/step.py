@@ -86,7 +86,7 @@ def make_train_step(
         one = jnp.ones(())
         metrics = {
             **ratios,
-            "grad_norm": Ratio(optax.global_norm(grads), one),
+            "grad_norm": Ratio(optax.tree.norm(grads), one),
             "learning_rate": Ratio(learning_rate(state.step), one),
         }
         new = TrainState(

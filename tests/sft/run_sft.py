@@ -1,0 +1,45 @@
+"""A small SFT run in a process of its own, to be killed or spread over devices by tests.
+
+python run_sft.py <dataset> <out> <compile cache> <settings as JSON>
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from medr_jax.loader.pipeline import DataConfig
+from medr_jax.models.config import Activation, ModelConfig
+from medr_jax.sft.train import train_sft
+from medr_jax.sharding import MeshConfig
+from medr_jax.testing.training import invented_tokenizer
+from medr_jax.training.compile_cache import enable_compile_cache
+from medr_jax.training.loop import TrainingConfig
+from medr_jax.training.optimizer import OptimizerConfig, OptimizerName
+
+MODEL = ModelConfig(
+    num_layers=2, embed_dim=32, num_heads=2, num_kv_heads=2, head_dim=16, mlp_dim=64,
+    activation=Activation.relu2, short_conv_width=4, scale_embeddings=True, scan_layers=False,
+)  # fmt: skip
+
+
+def run(dataset: Path, out: Path, settings: dict):
+    """``train_sft`` on the invented dataset; ``settings`` change mesh, data and training."""
+    training = {"num_steps": 24, "batch_rows": 4, "eval_every": 10, "checkpoint_every": 6}
+    return train_sft(
+        dataset,
+        invented_tokenizer(),
+        MODEL,
+        MeshConfig(**settings.get("mesh", {})),
+        OptimizerConfig(name=OptimizerName(settings.get("optimizer", "adamw")), warmup_steps=4),
+        DataConfig(row_length=128, **settings.get("data", {})),
+        TrainingConfig(**{**training, **settings.get("training", {})}),
+        out,
+        cache_dir=out.parent / "packed",
+    )
+
+
+if __name__ == "__main__":
+    dataset, out, cache, settings = sys.argv[1:]
+    enable_compile_cache(cache)
+    for name, changes in json.loads(settings).items():
+        run(Path(dataset), Path(out) / name, changes)

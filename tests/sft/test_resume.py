@@ -1,0 +1,75 @@
+"""A run that was killed, or spread over other devices, learns exactly the same."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+SECONDS = 240
+
+
+def lines(path: Path) -> int:
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+def kill_at(process, metrics: Path, step_lines: int) -> None:
+    """kill -9 once the metrics file has that many lines."""
+    deadline = time.monotonic() + SECONDS
+    while lines(metrics) < step_lines:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline, "the run makes no progress"
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def finish(process) -> None:
+    output, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, output
+
+
+def test_kill_9_and_start_again_gives_the_same_curve(start, curve, tmp_path):
+    runs = {"run": {"data": {"permute_content": 0.5, "context_weight": 0.3}}}
+    finish(start(tmp_path / "whole", runs))
+    whole = curve(tmp_path / "whole" / "run")
+    assert [r["step"] for r in whole if r["kind"] == "train"] == list(range(1, 25))
+    # After 9 lines the checkpoint of step 6 is the newest: steps 7, 8, ... are done twice.
+    metrics = tmp_path / "killed" / "run" / "metrics.jsonl"
+    kill_at(start(tmp_path / "killed", runs), metrics, 9)
+    killed = lines(metrics)
+    finish(start(tmp_path / "killed", runs))
+    assert killed < len(whole)
+    assert curve(tmp_path / "killed" / "run") == whole
+
+
+def test_eight_devices_learn_what_one_does(start, curve, tmp_path):
+    few = {"num_steps": 20, "batch_rows": 8, "eval_every": 0, "checkpoint_every": 20}
+    cube = {"data": 2, "fsdp": 2, "tensor": 2}
+    runs = {
+        "one": {"training": few},
+        "eight": {"training": few, "mesh": cube},
+        "muon_one": {"training": few, "optimizer": "muon"},
+        "muon_eight": {"training": few, "mesh": cube, "optimizer": "muon"},
+    }
+    finish(start(tmp_path, runs, devices=8))
+    for prefix in ("", "muon_"):
+        one = [r["loss"] for r in curve(tmp_path / f"{prefix}one")]
+        eight = [r["loss"] for r in curve(tmp_path / f"{prefix}eight")]
+        assert len(one) == 20 and one[-1] < one[0]
+        assert eight == pytest.approx(one, abs=1e-4)
+
+
+def test_a_run_goes_on_with_other_devices_and_micro_batches(start, curve, tmp_path):
+    few = {"num_steps": 8, "batch_rows": 8, "eval_every": 0, "checkpoint_every": 4}
+    finish(start(tmp_path / "whole", {"run": {"training": few}}))
+    half = {"run": {"training": few}}
+    process = start(tmp_path / "moved", half)
+    kill_at(process, tmp_path / "moved" / "run" / "metrics.jsonl", 5)
+    moved = {"run": {"training": few | {"grad_accumulation": 2}, "mesh": {"fsdp": 2, "tensor": 2}}}
+    finish(start(tmp_path / "moved", moved, devices=4))
+    one, other = (
+        [r["loss"] for r in curve(tmp_path / name / "run")] for name in ("whole", "moved")
+    )
+    assert len(other) == 8
+    assert other == pytest.approx(one, abs=1e-4)
