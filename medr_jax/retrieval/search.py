@@ -18,7 +18,7 @@ from medr_jax.retrieval.query import ParsedQuery, QueryBuilder
 from medr_jax.retrieval.snippet import PreparedDocument, snippet
 from medr_jax.types import Hit
 
-_PREPARED_DOCUMENTS = 8192  # kept analyzed; about 10 KB each
+_PREPARED_DOCUMENTS = 16_384  # kept cut and analyzed; about 5 KB each
 _MAX_KEPT_BYTES = 65_536  # longer documents are prepared anew each time
 _TIE_MARGIN = 8  # candidates beyond the wanted ones, so that ties can be put in order
 _MAX_TIE_CANDIDATES = 1024
@@ -71,16 +71,17 @@ class SearchEngine:
             )
         try:
             engine = cls(path, summary)
+            if not engine._is_whole():
+                raise ValueError("parts are missing")
         except (OSError, ValueError) as error:
+            if "Lockfile" in str(error):  # Tantivy takes a lock to read as well
+                raise ValueError(
+                    f"{path}: cannot write the lock file in {layout.TANTIVY}/; make that folder "
+                    "writable for this user, or copy the index"
+                ) from error
             raise ValueError(
                 f"{path}: damaged index ({error}); delete the folder and run build_index again"
             ) from error
-        complete = len(engine._lines) == engine._offsets[-1]
-        if (
-            not complete
-            or not len(engine) == engine._searcher.num_docs == engine.counts["documents"]
-        ):
-            raise ValueError(f"{path}: damaged index; delete the folder and run build_index again")
         return engine
 
     def __len__(self) -> int:
@@ -191,6 +192,11 @@ class SearchEngine:
             if settled or (len(best) == wanted and limit >= _MAX_TIE_CANDIDATES):
                 return best
             limit = min(4 * limit, len(self))
+
+    def _is_whole(self) -> bool:
+        """Whether the three parts of the folder are of one length."""
+        counted = {len(self), self._searcher.num_docs, self.counts["documents"]}
+        return len(counted) == 1 and len(self._lines) == self._offsets[-1]
 
     def _line(self, ordinal: int) -> bytes:
         return self._lines[self._offsets[ordinal] : self._offsets[ordinal + 1]]

@@ -76,7 +76,8 @@ def _problem(value: Any, schema: Mapping[str, Any]) -> str:
         return _length_problem(len(value), schema, "minLength", "maxLength", "characters")
     if isinstance(value, list | tuple):
         problem = _length_problem(len(value), schema, "minItems", "maxItems", "items")
-        return problem or next(filter(None, (_problem(v, schema.get("items", {})) for v in value)), "")
+        problems = (_problem(item, schema.get("items", {})) for item in value)
+        return problem or next(filter(None, problems), "")
     if value < schema.get("minimum", value):
         return f"{value} is below {schema['minimum']}"
     if value > schema.get("maximum", value):

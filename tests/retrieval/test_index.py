@@ -103,6 +103,15 @@ def test_a_truncated_document_file_is_refused(corpus, tmp_path):
         SearchEngine.open(tmp_path)
 
 
+def test_a_folder_without_write_access_is_not_called_damaged(corpus, tmp_path):
+    build_index(corpus, tmp_path, IndexConfig())
+    lock = tmp_path / layout.TANTIVY / ".tantivy-meta.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()  # as unwritable for root as for others
+    with pytest.raises(ValueError, match="cannot write the lock file"):
+        SearchEngine.open(tmp_path)
+
+
 def test_another_format_is_refused(corpus, tmp_path):
     build_index(corpus, tmp_path, IndexConfig())
     summary = msgspec.json.decode((tmp_path / layout.SUMMARY).read_bytes())
