@@ -28,9 +28,9 @@ from medr_jax.trajectories.workshop import (
     Attempt,
     Attempted,
     AttemptJob,
-    Bench,
     Drafted,
     DraftJob,
+    Setup,
     Workshop,
 )
 from medr_jax.types import Question, Record, Trajectory
@@ -67,17 +67,17 @@ def synthesize(
     Raises:
         ValueError: no trajectory survives, or a worker process died.
     """
-    bench = Bench(
+    setup = Setup(
         graph_path=str(graph_path),
         index_path=str(index_path),
         questions=question_config,
         tools=tools_config,
         synthesis=config,
     )
-    workshop = bench.open()
+    workshop = setup.open()
     work = Path(out) / "work" / _fingerprint(workshop)
     work.mkdir(parents=True, exist_ok=True)
-    with Crew(bench.open, config.num_workers) as crew:
+    with Crew(setup.open, config.num_workers, here=workshop) as crew:
         questions, drafts_rejected = _questions(workshop, crew, work)
         attempts = _attempts(crew, work, questions, config.questions_per_job)
     outcome = _publish(workshop, Path(out), attempts, drafts_rejected)

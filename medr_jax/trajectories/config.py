@@ -20,7 +20,7 @@ class SynthesisConfig:
     """Longer trajectories are dropped; counts the question, the model's words and the tools'."""
     duplicate_overlap: float = 0.8
     """Share of common words from which on two questions over the same ends are one too many."""
-    seeds_per_job: int = 128
+    seeds_per_job: int = 64
     questions_per_job: int = 200
     num_workers: int = 2
     """Processes; the result does not depend on it."""

@@ -27,20 +27,38 @@ class Job(Protocol):
         """Does the work at a bench, which holds what jobs share."""
 
 
+class Bench(Protocol):
+    """What the jobs of one process share."""
+
+    def warm_up(self) -> None:
+        """Loads what jobs will need."""
+
+
 class Crew:
     """Workers at benches of their own, made by ``make_bench()`` once in each process.
 
     Processes are spawned, never forked: the search engine's threads would not survive a fork.
-    Results depend on the jobs only, not on the number of workers.
+    Results depend on the jobs only, not on the number of workers. ``here`` is the bench of this
+    process, which does the work itself when there is one worker or one job.
     """
 
-    def __init__(self, make_bench: Callable[[], Any], num_workers: int) -> None:
+    def __init__(self, make_bench: Callable[[], Bench], num_workers: int, *, here: Bench) -> None:
         self._make_bench = make_bench
         self._num_workers = num_workers
+        self._here = here
         self._pool: concurrent.futures.ProcessPoolExecutor | None = None
-        self._bench: Any = None
 
     def __enter__(self) -> "Crew":
+        """Starts the processes, which load while this one goes on."""
+        if self._num_workers > 1:
+            self._pool = concurrent.futures.ProcessPoolExecutor(
+                self._num_workers,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_start_worker,
+                initargs=(self._make_bench,),
+            )
+            for _ in range(self._num_workers):
+                self._pool.submit(_warm_up)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -53,14 +71,12 @@ class Crew:
         Raises:
             ValueError: a process died; says what to do.
         """
-        if self._num_workers <= 1 or len(jobs) <= 1:
+        if self._pool is None or len(jobs) <= 1:
             for job in jobs:
-                self._bench = self._bench or self._make_bench()
-                advance(_do(job, self._bench))
+                advance(_do(job, self._here))
             return
-        pool = self._started()
-        futures = [pool.submit(_do_here, job) for job in jobs]
         try:
+            futures = [self._pool.submit(_do_there, job) for job in jobs]
             for future in concurrent.futures.as_completed(futures):
                 advance(future.result())
         except concurrent.futures.BrokenExecutor as error:
@@ -68,16 +84,6 @@ class Crew:
                 "a worker process died, perhaps for lack of memory; run the same command with "
                 "synthesis.num_workers=1, finished work is kept"
             ) from error
-
-    def _started(self) -> concurrent.futures.ProcessPoolExecutor:
-        if self._pool is None:
-            self._pool = concurrent.futures.ProcessPoolExecutor(
-                self._num_workers,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_start_worker,
-                initargs=(self._make_bench,),
-            )
-        return self._pool
 
 
 def finished(path: Path, record_type: type[Record]) -> Record | None:
@@ -89,13 +95,13 @@ def finished(path: Path, record_type: type[Record]) -> Record | None:
     return record
 
 
-def _do(job: Job, bench: Any) -> int:
+def _do(job: Job, bench: Bench) -> int:
     jsonl.write(job.path, [job.run(bench)])
     return job.size
 
 
 _worker: dict[str, Any] = {}
-"""This worker process's bench; empty in any other process."""
+"""This worker process's bench and how to make it; empty in any other process."""
 
 
 def _start_worker(make_bench: Callable[[], Any]) -> None:
@@ -112,7 +118,15 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _do_here(job: Job) -> int:
+def _bench() -> Bench:
     if "bench" not in _worker:
         _worker["bench"] = _worker["make_bench"]()
-    return _do(job, _worker["bench"])
+    return _worker["bench"]
+
+
+def _warm_up() -> None:
+    _bench().warm_up()
+
+
+def _do_there(job: Job) -> int:
+    return _do(job, _bench())

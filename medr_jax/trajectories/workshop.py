@@ -50,7 +50,7 @@ class Attempted(Record):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Bench:
+class Setup:
     """What jobs need, told so that another process can open it for itself."""
 
     graph_path: str
@@ -60,7 +60,7 @@ class Bench:
     synthesis: SynthesisConfig
 
     def open(self) -> "Workshop":
-        """Graph and index come in when first used."""
+        """A bench; graph and index come in when first used."""
         return Workshop(self)
 
 
@@ -103,11 +103,15 @@ class AttemptJob(Record):
 
 
 class Workshop:
-    """Graph, index and tools of one process."""
+    """Graph, index and tools of one process: the bench of its jobs."""
 
-    def __init__(self, setup: Bench) -> None:
+    def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self._limits = AgentLimits(max_turns=setup.synthesis.max_turns)
+
+    def warm_up(self) -> None:
+        """Loads graph and index."""
+        _ = self.maker, self.engine
 
     @functools.cached_property
     def graph(self) -> KnowledgeGraph:

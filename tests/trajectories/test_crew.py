@@ -20,16 +20,25 @@ class SumJob(Record):
     def size(self) -> int:
         return len(self.numbers)
 
-    def run(self, bench: int) -> Sum:
+    def run(self, bench: "Bench") -> Sum:
         if 13 in self.numbers:
             os._exit(1)  # as when the system kills a process for its memory
         if 7 in self.numbers:
             raise ValueError("seven")
-        return Sum(total=bench + sum(self.numbers), process=os.getpid())
+        return Sum(total=bench.base + sum(self.numbers), process=os.getpid())
 
 
-def hundred() -> int:
-    return 100
+class Bench:
+    base = 0
+
+    def warm_up(self) -> None:
+        self.base = 100
+
+
+def warm() -> Bench:
+    bench = Bench()
+    bench.warm_up()
+    return bench
 
 
 def jobs(folder, *parts):
@@ -40,7 +49,7 @@ def jobs(folder, *parts):
 def test_results_are_files_whoever_works(tmp_path, num_workers):
     todo = jobs(tmp_path, (1, 2), (3,), (4, 5))
     advanced = []
-    with Crew(hundred, num_workers) as crew:
+    with Crew(warm, num_workers, here=warm()) as crew:
         crew.run(todo, advanced.append)
     results = [finished(tmp_path / f"{i}.json", Sum) for i in range(3)]
     assert sorted(advanced) == [1, 2, 2]
@@ -60,7 +69,7 @@ def test_an_unreadable_result_is_to_be_redone(tmp_path):
 
 
 def test_errors_of_jobs_come_back_and_dead_workers_have_a_remedy(tmp_path):
-    with pytest.raises(ValueError, match="seven"), Crew(hundred, 2) as crew:
+    with pytest.raises(ValueError, match="seven"), Crew(warm, 2, here=warm()) as crew:
         crew.run(jobs(tmp_path, (1,), (7,)), print)
-    with pytest.raises(ValueError, match="num_workers=1"), Crew(hundred, 2) as crew:
+    with pytest.raises(ValueError, match="num_workers=1"), Crew(warm, 2, here=warm()) as crew:
         crew.run(jobs(tmp_path, (1,), (13,)), print)
