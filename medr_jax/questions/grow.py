@@ -90,6 +90,8 @@ def grow(
     prefix: tuple[Hop, ...] = ()
     here, previous, visited = seed_id, "", {seed_id}
     for hop in (*chain, None):
+        if len(prefix) == max_hops:
+            break
         endings = [
             one
             for one in finder.hops(here, previous)
@@ -97,7 +99,7 @@ def grow(
         ]
         grown += [Grown((*prefix, ending), found.optimal) for ending in endings]
         # The subgraph forgets where a disease was reached from, which "the other gene" needs.
-        if hop not in endings or len(prefix) + 1 == max_hops or ends_chain(finder, hop):
+        if hop not in endings or ends_chain(finder, hop):
             break
         prefix = (*prefix, hop)
         here, previous = hop.target_id, here

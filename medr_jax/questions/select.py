@@ -11,6 +11,7 @@ from medr_jax.types import OPEN_KINDS, Hop, Question
 K = TypeVar("K", bound=Hashable)
 Level = tuple[Callable[[Question], object], Mapping[str, float] | None]
 """What questions are grouped by, and the groups' weights; None = equal ones."""
+_FIRST_CLOSED = {"clues": 2, "gene": 2, "definition": 3}  # hops from a start to a mode or onset
 _MARGIN = 2  # questions gathered per question wanted
 
 
@@ -66,6 +67,8 @@ class Pool:
         for num_hops, size in enumerate(config.sizes_by_hops(split), start=1):
             for is_open, share in ((True, 1.0), (False, 1 - config.open_answer_share)):
                 for start, weight in config.start_weights.items():
+                    if not is_open and num_hops < _FIRST_CLOSED[start]:
+                        continue
                     wanted = _MARGIN * size * share * weight / starts_total
                     self._wanted[Cell(num_hops, is_open, start)] = wanted
         self.closed = frozenset(cell for cell, wanted in self._wanted.items() if wanted == 0)
