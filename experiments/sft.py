@@ -26,8 +26,10 @@ from medr_jax.launch import training
     "paths",
 )
 def main(config) -> None:
-    """Trains, or goes on training, and prints where losses and speed ended."""
-    console.facts(training.sft(config).manifest.counts)
+    """Trains, or goes on training; prints where losses and speed ended, and where it all is."""
+    _, run = training.sft(config)
+    console.facts(run.manifest.counts)
+    console.say(f"curve        {run.path / 'curve.png'}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ COUNTS = frozenset({"num_calls"})
 LABELS = {
     "majority": "majority answer per relation",
     "top_hit": "top hit for the question",
-    "heuristic": "chain-blind heuristic agent",
+    "heuristic": "rule-based agent (knows the wording, not the chain)",
     "oracle": "scripted expert: oracle (given the chain)",
     "model": "trained model",
     "model_emptied": "same model, search results emptied",

@@ -55,7 +55,7 @@ class BatchSource(Protocol):
     """Where batches come from: a loader, or rollouts sampled from the parameters."""
 
     def next_batch(self, params: Any) -> Batch:
-        """Arrays with rows in front."""
+        """Arrays with rows in front, ``segment_ids`` (0 = padding) among them."""
 
     def get_state(self) -> dict[str, Any]:
         """JSON that tells where the next batch comes from."""
