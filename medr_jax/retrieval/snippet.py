@@ -52,11 +52,11 @@ def snippet(
 ) -> str:
     """At most ``max_words`` words (marks of omission not counted) that match the query best.
 
-    Pieces that the query names come first. Terms of the title count as said; what remains is
-    looked for in items that the query nearly names, then in labels (whose items follow in
-    order), then in any piece, and each choice is the one that adds the most weight. If the title
-    alone says all of it, the document is shown from its start; if nothing matches, the snippet
-    is empty.
+    Pieces that the query names come first, without their labels where room is short. Terms of
+    the title count as said; what remains is looked for in items that the query nearly names,
+    then in labels (whose items follow in order), then in any piece, and each choice is the one
+    that adds the most weight. If the title alone says all of it, the document is shown from its
+    start; if nothing matches, the snippet is empty.
 
     Args:
         weight_of: inverse document frequency of a term.
@@ -68,8 +68,9 @@ def snippet(
     for row, column in choices:
         for term in prepared.piece_terms[row][column]:
             wanted.pop(term, None)
+    segments = _unlabelled_if_tight(prepared.segments, choices, max_words)
     choices += _choose(prepared, query.weights.keys(), wanted, weight_of)
-    return _render(prepared.segments, _fit(prepared.segments, choices, max_words), max_words)
+    return _render(segments, _fit(segments, choices, max_words), max_words)
 
 
 def whole_text(segments: list[Segment], max_words: int, prose_share: float = 1.0) -> str:
@@ -93,6 +94,21 @@ def _named(prepared: PreparedDocument, phrases: frozenset[Terms]) -> list[Choice
                 absent = prepared.segments[row].label == ABSENT
                 found.setdefault((terms, absent), (row, column))
     return list(found.values())
+
+
+def _unlabelled_if_tight(
+    segments: list[Segment], named: list[Choice], max_words: int
+) -> list[Segment]:
+    """Labels give way where they would push out what the query names, "Reported absent" never."""
+    rows = {row for row, _ in named}
+    words = [segments[row].label for row in rows]
+    words += [segments[row].pieces[column] for row, column in named]
+    if sum(len(text.split()) for text in words) <= max_words:
+        return segments
+    return [
+        segment._replace(label="") if row in rows and segment.label != ABSENT else segment
+        for row, segment in enumerate(segments)
+    ]
 
 
 def _choose(

@@ -66,6 +66,15 @@ def test_an_item_of_several_lists_is_shown_once():
     assert shown == "Abnormality of limbs: Eye hand anomaly (2/3); ..."
 
 
+def test_labels_give_way_to_what_the_query_names_but_absence_is_always_said():
+    assert show("polydactyly wide mouth", "polydactyly", "wide mouth", words=8) == (
+        "Polydactyly (9/10); ... Wide mouth; ..."
+    )
+    assert show("cataract polydactyly", "cataract", "polydactyly", words=5) == (
+        "Polydactyly (9/10); ... Reported absent: Cataract; ..."
+    )
+
+
 def test_a_label_shows_its_items_in_order():
     assert show("short rib dysplasia head neck") == (
         "Abnormality of head or neck: Broad nose; Short nose; Wide mouth."
