@@ -14,7 +14,12 @@ with install_import_hook("medr_jax", "beartype.beartype"):
 from pathlib import Path
 from types import SimpleNamespace
 
+import hypothesis
 import pytest
+
+# Seeded, and without deadlines: how long a case takes depends on who else uses the machine.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("suite")
 
 ROOT = Path(__file__).resolve().parents[1]
 
