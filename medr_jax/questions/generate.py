@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.graph.rarity import seed_diseases
-from medr_jax.graph.specialties import specialties
+from medr_jax.graph.specialties import phenotype_specialties, specialties
+from medr_jax.questions.closure import Closure
 from medr_jax.questions.config import QuestionConfig
 from medr_jax.questions.make import QuestionMaker
 from medr_jax.questions.select import Cell, Pool, select
@@ -84,16 +85,15 @@ def seed_entities(
     room = math.ceil(share * config.size(split))
     kept = []
     for seed in seeds:
-        if len(found[seed]) != 1:
-            room -= 1
-        if len(found[seed]) == 1 or room >= 0:
+        room -= not found[seed]
+        if found[seed] or room >= 0:
             kept.append(seed)
     order = _evenly_over_specialties(graph, kept, found)
     if config.seeds == "any":
         return order
 
     def is_sparse(seed: str) -> bool:
-        return bool(found[seed]) and sparse.issuperset(found[seed])
+        return bool(found[seed]) and found[seed][0] in sparse
 
     return sorted(order, key=lambda seed: is_sparse(seed) is not (config.seeds == "sparse"))
 
@@ -103,19 +103,22 @@ def _evenly_over_specialties(
 ) -> list[str]:
     """The seeds in rounds: the first of every specialty, the second of every specialty, ..."""
     rounds: collections.Counter[str] = collections.Counter()
+    known: dict[str, str] = {}
     keyed = []
     for position, seed in enumerate(seeds):
-        labels = specialties(graph, found[seed][0]) if found[seed] else ()
-        specialty = labels[0] if labels else ""
-        keyed.append((rounds[specialty], position))
-        rounds[specialty] += 1
+        (subject,) = found[seed] or (seed,)
+        if subject not in known:
+            look_up = specialties if found[seed] else phenotype_specialties
+            known[subject] = (*look_up(graph, subject), "")[0]
+        keyed.append((rounds[known[subject]], position))
+        rounds[known[subject]] += 1
     return [seeds[position] for _, position in sorted(keyed)]
 
 
 def _starts(
     graph: KnowledgeGraph, config: QuestionConfig, wanted: frozenset[str]
 ) -> dict[str, Sequence[str]]:
-    """Entities at which a question may begin, with the diseases that they stand for."""
+    """Entities at which a question may begin, each with its only disease if it has one."""
     found: dict[str, Sequence[str]] = {}
     if config.start_weights.get("clues", 0) > 0:
         found.update((disease, (disease,)) for disease in sorted(wanted))
@@ -125,9 +128,10 @@ def _starts(
             if len(diseases) == 1 and diseases[0] in wanted:
                 found[gene] = diseases
     if config.start_weights.get("definition", 0) > 0:
+        closure = Closure(graph)
         for phenotype in graph.entity_ids(Kind.PHENOTYPE):
             if graph.entity(phenotype).definition:
-                found[phenotype] = tuple(
-                    sorted(graph.sources_under(phenotype, Relation.HAS_PHENOTYPE))
-                )
+                mask = closure.mask(phenotype)
+                only = mask and mask.bit_count() == 1
+                found[phenotype] = tuple(closure.members(mask)) if only else ()
     return found

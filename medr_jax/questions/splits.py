@@ -26,8 +26,8 @@ class Splits:
     def split_of_seed(self, entity_id: str, diseases: Sequence[str] = ()) -> str:
         """The split whose questions may begin at the entity.
 
-        A phenotype is shared, but as a seed it belongs to one split: that of its only disease
-        of ``diseases``, else one drawn by its id.
+        A phenotype is shared, but as a seed it belongs to one split: that of its only disease,
+        where ``diseases`` is one, else one drawn by its id.
         """
         found = self.split_of(diseases[0] if len(diseases) == 1 else entity_id)
         if found:
