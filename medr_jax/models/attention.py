@@ -11,7 +11,7 @@ from medr_jax.models.layers import RMSNorm, constant, init_std, rotate, weight
 from medr_jax.sharding import constrain
 
 QUERY_BLOCK = 128
-"""Queries per block of the ``blocked`` backend."""
+"""Most queries per block of the ``blocked`` backend; a row is cut into equal blocks."""
 
 
 def attention(
@@ -46,7 +46,7 @@ def self_attention(
     k, v = k_BTKH.transpose(0, 2, 1, 3), v_BTKH.transpose(0, 2, 1, 3)
     if backend is AttentionBackend.auto:
         backend = AttentionBackend.blocked if T > QUERY_BLOCK else AttentionBackend.einsum
-    step = QUERY_BLOCK if backend is AttentionBackend.blocked else T
+    step = -(-T // -(-T // QUERY_BLOCK)) if backend is AttentionBackend.blocked else T
     blocks = []
     for start in range(0, T, step):
         end = min(start + step, T)

@@ -1,0 +1,98 @@
+"""Weights to Hugging Face names and back, through files."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from medr_jax.models import hf_weights
+from medr_jax.testing.models import one_device, small_config, small_model
+
+CONFIGS = {
+    "qwen2": small_config(short_conv_width=0, qk_norm=False),
+    "qwen3": small_config(short_conv_width=0, qkv_bias=False, tied_embeddings=False),
+    "llama": small_config(short_conv_width=0, qkv_bias=False, qk_norm=False),
+}
+
+
+def tensors_of(model):
+    return dict(hf_weights.to_hf(model.config, nnx.state(model)))
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_there_and_back_is_bit_equal(family, tmp_path):
+    model = small_model(CONFIGS[family])
+    # A small limit makes several files and an index.
+    hf_weights.save(model, tmp_path, max_file_bytes=20_000)
+    assert (tmp_path / hf_weights.INDEX_FILE).is_file()
+    back = hf_weights.load(tmp_path, one_device())
+    # max_length and the rest of the config survive too; init_std is written as its default.
+    assert dataclasses.replace(back.config, init_std=0.0) == model.config
+    jax.tree.map(np.testing.assert_array_equal, nnx.state(back), nnx.state(model))
+
+
+def test_matrices_are_stored_output_first():
+    model = small_model(CONFIGS["qwen2"])
+    tensors = tensors_of(model)
+    query = np.asarray(model.layers.attention.query[...])  # (layers, D, N, H)
+    assert tensors["model.layers.1.self_attn.q_proj.weight"].shape == (32, 32)
+    # Row n * H + h of theirs is column (n, h) of ours.
+    np.testing.assert_array_equal(
+        tensors["model.layers.1.self_attn.q_proj.weight"][2 * 8 + 3], query[1, :, 2, 3]
+    )
+    out = np.asarray(model.layers.attention.out[...])  # (layers, N, H, D)
+    np.testing.assert_array_equal(
+        tensors["model.layers.0.self_attn.o_proj.weight"][:, 2 * 8 + 3], out[0, 2, 3]
+    )
+    assert "lm_head.weight" not in tensors
+
+
+def test_bfloat16_survives(tmp_path):
+    model = small_model(dataclasses.replace(CONFIGS["llama"], param_dtype="bfloat16"))
+    hf_weights.save(model, tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["torch_dtype"] == "bfloat16"
+    back = hf_weights.load(tmp_path, one_device(), param_dtype="bfloat16")
+    jax.tree.map(np.testing.assert_array_equal, nnx.state(back), nnx.state(model))
+
+
+def test_all_faults_in_one_message():
+    model = small_model(CONFIGS["qwen2"])
+    tensors = tensors_of(model)
+    del tensors["model.norm.weight"]
+    tensors["model.layers.2.extra"] = np.zeros(1)
+    tensors["model.layers.0.mlp.up_proj.weight"] = np.zeros((32, 48), np.float32)
+    with pytest.raises(ValueError, match="3 tensors do not fit") as caught:
+        hf_weights.from_hf(model.config, tensors, one_device())
+    for part in ("missing model.norm.weight", "extra model.layers.2.extra", "not (48, 32)"):
+        assert part in str(caught.value)
+
+
+def test_a_tied_head_may_be_stored_twice_but_not_differ():
+    model = small_model(CONFIGS["qwen2"])
+    tensors = tensors_of(model)
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].copy()
+    hf_weights.from_hf(model.config, tensors, one_device())
+    tensors["lm_head.weight"][0, 0] += 1
+    with pytest.raises(ValueError, match="extra lm_head.weight"):
+        hf_weights.from_hf(model.config, tensors, one_device())
+
+
+def test_a_short_convolution_cannot_be_exported(tmp_path):
+    with pytest.raises(ValueError, match="short_conv_width=4"):
+        hf_weights.save(small_model(), tmp_path / "out")
+
+
+def test_broken_folders_are_named(tmp_path):
+    with pytest.raises(ValueError, match="no config.json"):
+        hf_weights.load(tmp_path, one_device())
+    hf_weights.save(small_model(CONFIGS["llama"]), tmp_path)
+    weights = tmp_path / hf_weights.SINGLE_FILE
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(ValueError, match="not a readable safetensors file"):
+        hf_weights.load(tmp_path, one_device())
+    weights.unlink()
+    with pytest.raises(ValueError, match="no such file"):
+        hf_weights.load(tmp_path, one_device())

@@ -1,0 +1,108 @@
+"""The cached path equals the whole forward pass, however the tokens come in."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from medr_jax.models.kv_cache import KVCache
+from medr_jax.testing.models import random_tokens, small_config, small_model, whole_rows
+
+SLOTS, LENGTH = 4, 20
+
+
+@nnx.jit
+def extend(model, token_ids, cache, num_new, slots=None):
+    return model.extend(token_ids, cache, num_new, slots)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small_model()
+
+
+@pytest.fixture(scope="module")
+def tokens():
+    return random_tokens((SLOTS, 16))
+
+
+@pytest.fixture(scope="module")
+def expected(model, tokens):
+    return np.asarray(model(tokens, *whole_rows(tokens)))
+
+
+def feed(model, cache, tokens, counts, slots=None):
+    """The next ``counts[b]`` tokens of each row, padded with a token that would be noticed."""
+    slots = list(range(SLOTS)) if slots is None else slots
+    starts = [int(cache.lengths[slot]) for slot in slots]
+    width = max(max(counts), 1)
+    given = np.full((len(slots), width), 33)
+    for row, (slot, start, count) in enumerate(zip(slots, starts, counts, strict=True)):
+        given[row, :count] = tokens[slot, start : start + count]
+    indirect = None if slots == list(range(SLOTS)) else jnp.array(slots)
+    return extend(model, jnp.asarray(given), cache, jnp.array(counts), indirect)
+
+
+def check(states, expected, starts, counts, slots=None, atol=1e-5):
+    slots = list(range(SLOTS)) if slots is None else slots
+    for row, (slot, start, count) in enumerate(zip(slots, starts, counts, strict=True)):
+        whole = expected[slot, start : start + count]
+        np.testing.assert_allclose(states[row, :count], whole, atol=atol)
+
+
+def test_ragged_prefill_then_decode(model, tokens, expected):
+    cache = KVCache.create(model.config, SLOTS, LENGTH)
+    starts = [0] * SLOTS
+    # Prompts, then a few single tokens, then tool results in the middle of things. Rows with 0
+    # wait; fewer new tokens than the convolution has taps keep part of its old state.
+    for counts in ([7, 3, 0, 1], [1, 1, 0, 1], [1, 1, 1, 0], [0, 6, 4, 2], [1, 1, 1, 1]):
+        states, cache = feed(model, cache, tokens, counts)
+        check(states, expected, starts, counts)
+        starts = [start + count for start, count in zip(starts, counts, strict=True)]
+    assert cache.lengths.tolist() == starts == [10, 12, 6, 5]
+
+
+def test_rows_may_address_other_slots(model, tokens, expected):
+    cache = KVCache.create(model.config, SLOTS, LENGTH)
+    states, cache = feed(model, cache, tokens, [5, 2], slots=[3, 1])
+    check(states, expected, [0, 0], [5, 2], slots=[3, 1])
+    # A row without new tokens may even name a slot that another row fills.
+    states, cache = feed(model, cache, tokens, [3, 0, 4], slots=[1, 1, 0])
+    check(states, expected, [2, 5, 0], [3, 0, 4], slots=[1, 1, 0])
+    states, cache = feed(model, cache, tokens, [1, 1, 0, 1])
+    check(states, expected, [4, 5, 0, 5], [1, 1, 0, 1])
+    assert cache.lengths.tolist() == [5, 6, 0, 6]
+
+
+def test_a_cleared_slot_is_as_new(model, tokens, expected):
+    cache = KVCache.create(model.config, SLOTS, LENGTH)
+    _, cache = feed(model, cache, np.asarray(tokens)[::-1], [9, 9, 9, 9])
+    cache = cache.clear(jnp.array([2, 0, SLOTS, SLOTS]))  # SLOTS is out of range: ignored
+    assert cache.lengths.tolist() == [0, 9, 0, 9]
+    states, _ = feed(model, cache, tokens, [4, 0, 3, 0])
+    check(states, expected, [0, 9, 0, 9], [4, 0, 3, 0])
+
+
+def test_the_last_place_of_a_slot_is_usable(model, tokens, expected):
+    cache = KVCache.create(model.config, SLOTS, 6)
+    _, cache = feed(model, cache, tokens, [5, 5, 5, 5])
+    states, cache = feed(model, cache, tokens, [1, 0, 0, 1])
+    check(states, expected, [5, 5, 5, 5], [1, 0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"short_conv_width": 0},
+        {"scan_layers": False},
+        {"num_kv_heads": 4, "qkv_bias": False, "qk_norm": False},
+        {"num_kv_heads": 1, "tied_embeddings": False},
+    ],
+)
+def test_other_configs(changes, tokens):
+    model = small_model(small_config(**changes))
+    whole = np.asarray(model(tokens, *whole_rows(tokens)))
+    cache = KVCache.create(model.config, SLOTS, LENGTH)
+    _, cache = feed(model, cache, tokens, [6, 2, 3, 1])
+    states, cache = feed(model, cache, tokens, [1, 1, 1, 1])
+    check(states, whole, [6, 2, 3, 1], [1, 1, 1, 1])

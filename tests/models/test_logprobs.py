@@ -1,0 +1,92 @@
+"""Chunked log-probabilities equal the direct ones, and never hold all logits."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from medr_jax.models.logprobs import policy_logits, select_trained, token_logprobs
+from medr_jax.testing.models import VOCAB_SIZE, random_tokens, small_model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small_model()
+
+
+@pytest.fixture(scope="module")
+def states():
+    return jax.random.normal(jax.random.key(1), (3, 7, 32))
+
+
+def direct(model, states, targets, temperature=1.0):
+    logprobs = jax.nn.log_softmax(model.logits(states) / temperature)
+    return jnp.take_along_axis(logprobs, targets[..., None], axis=-1)[..., 0]
+
+
+@pytest.mark.parametrize("chunk_size", [1, 4, 21, 100])
+def test_chunks_change_nothing(model, states, chunk_size):
+    targets = random_tokens((3, 7))
+    got = token_logprobs(model, states, targets, chunk_size=chunk_size)
+    np.testing.assert_allclose(got, direct(model, states, targets), atol=2e-6)
+
+
+def test_gradients_equal_the_direct_ones(model, states):
+    targets = random_tokens((3, 7))
+    weights = jnp.linspace(-1.0, 1.0, 21).reshape(3, 7)
+
+    def loss(model, states, function):
+        return jnp.sum(weights * function(model, states, targets))
+
+    chunked = nnx.grad(loss, argnums=(0, 1))(
+        model, states, lambda *a: token_logprobs(*a, chunk_size=4)
+    )
+    whole = nnx.grad(loss, argnums=(0, 1))(model, states, direct)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), chunked, whole)
+
+
+def test_no_array_as_large_as_all_logits(model):
+    # 40 tokens x 64 ids = 2,560 numbers; chunks of 8 need 512.
+    states, targets = jnp.zeros((40, 32)), jnp.zeros((40,), jnp.int32)
+    graph, params = nnx.split(model)
+
+    def loss(params, chunk_size):
+        model = nnx.merge(graph, params)
+        return token_logprobs(model, states, targets, chunk_size=chunk_size).sum()
+
+    def largest(chunk_size):
+        text = str(jax.make_jaxpr(jax.grad(loss), static_argnums=1)(params, chunk_size))
+        return f"f32[40,{VOCAB_SIZE}]" in text or f"f32[5,8,{VOCAB_SIZE}]" in text
+
+    assert largest(40)
+    assert not largest(8)
+
+
+def test_temperature_and_bans_follow_the_sampler(model, states):
+    targets = random_tokens((3, 7))
+    got = token_logprobs(model, states, targets, temperature=0.5)
+    np.testing.assert_allclose(got, direct(model, states, targets, 0.5), atol=5e-6)
+    logits = policy_logits(jnp.array([0.0, 1.0, 2.0]), banned_ids=(2,))
+    # The banned id's share goes to the others: 1 / (1 + e), not 1 / (1 + e + e^2).
+    assert float(jax.nn.softmax(logits)[0]) == pytest.approx(1 / (1 + np.e))
+    assert float(jax.nn.softmax(logits)[2]) == 0.0
+
+
+def test_only_trained_positions_are_gathered():
+    states = jnp.arange(6.0).reshape(1, 6, 1)
+    targets = jnp.array([[10, 11, 12, 13, 14, 15]])
+    weights = jnp.array([[0.0, 1.0, 0.0, 0.3, 1.0, 0.0]])
+    picked = select_trained(states, targets, weights, capacity=4)
+    assert picked.targets[:3].tolist() == [11, 13, 14]
+    assert picked.hidden[:3, 0].tolist() == [1.0, 3.0, 4.0]
+    # The unused place repeats position 0; its weight must be 0, not position 0's.
+    np.testing.assert_allclose(picked.weights, [1.0, 0.3, 1.0, 0.0])
+    assert int(picked.num_dropped) == 0
+    assert int(select_trained(states, targets, weights, capacity=2).num_dropped) == 1
+
+
+def test_a_first_position_with_weight_is_counted_once():
+    weights = jnp.array([[2.0, 0.0]])
+    picked = select_trained(jnp.ones((1, 2, 1)), jnp.zeros((1, 2), jnp.int32), weights, capacity=2)
+    assert float(jnp.sum(picked.weights)) == 2.0  # 4 if filler kept position 0's weight

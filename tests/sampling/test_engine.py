@@ -1,0 +1,236 @@
+"""The slot engine: results depend on the rollout alone, history is computed once."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from flax import nnx
+
+from medr_jax.models.logprobs import token_logprobs
+from medr_jax.sampling.engine import Engine, EngineConfig
+from medr_jax.testing.models import (
+    VOCAB_SIZE,
+    one_device,
+    random_tokens,
+    small_config,
+    small_model,
+    whole_rows,
+)
+from medr_jax.types import Status
+
+PAD, STOP = 0, 5
+OBSERVATION = [7, 8, 9, 10, 11, 12, 13]
+PROMPTS = {f"r{i}": [7 + i, *range(20, 22 + 3 * i)] for i in range(4)}
+MAX_TOKENS = 9
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small_model(small_config(scan_layers=False, num_layers=1))
+
+
+def make_engine(model, **changes) -> Engine:
+    config = EngineConfig(
+        num_slots=4, max_length=64, chunk_steps=4, prefill_rows=2, prefill_widths=[4, 8]
+    )
+    config = dataclasses.replace(config, **changes)
+    return Engine(model, config, mesh=one_device(), stop_ids=[STOP], pad_id=PAD)
+
+
+def two_turns(engine, names):
+    """(rollout, turn) -> Sampled; more rollouts than slots wait for a free one."""
+    waiting, running, results = list(names), {}, {}
+    while waiting or running:
+        while waiting and engine.num_free:
+            name = waiting.pop(0)
+            running[name] = (engine.open(name), 0)
+            engine.extend(running[name][0], PROMPTS[name], MAX_TOKENS, 0)
+        engine.step()
+        for name, (handle, turn) in list(running.items()):
+            sampled = engine.result(handle)
+            if sampled is None:
+                continue
+            results[name, turn] = sampled
+            if turn == 0:
+                engine.extend(handle, OBSERVATION, MAX_TOKENS, 1)
+                running[name] = (handle, 1)
+            else:
+                engine.close(handle)
+                del running[name]
+    return results
+
+
+@pytest.fixture(scope="module")
+def results(model):
+    return two_turns(make_engine(model), PROMPTS)
+
+
+def test_slot_neighbours_and_number_of_slots_do_not_matter(model, results):
+    others = [
+        two_turns(make_engine(model, num_slots=1), ["r2"]),
+        two_turns(make_engine(model, num_slots=3, chunk_steps=3), ["r3", "r1", "r0", "r2"]),
+        two_turns(make_engine(model, num_slots=2, prefill_widths=[3]), ["r1", "r3", "r2"]),
+    ]
+    for other in others:
+        for key, sampled in other.items():
+            assert sampled.token_ids == results[key].token_ids, key
+            np.testing.assert_allclose(sampled.logprobs, results[key].logprobs, atol=1e-5)
+
+
+def test_another_seed_samples_otherwise(model, results):
+    other = two_turns(make_engine(model, seed=1), ["r0"])
+    assert other["r0", 0].token_ids != results["r0", 0].token_ids
+
+
+def test_logprobs_are_the_trainers(model, results):
+    for name, prompt in PROMPTS.items():
+        first, second = results[name, 0], results[name, 1]
+        history = [*prompt, *first.token_ids, *OBSERVATION, *second.token_ids]
+        row = np.asarray([history], np.int32)
+        states = model(row, *whole_rows(row))
+        logprobs = token_logprobs(model, states[:, :-1], row[:, 1:], banned_ids=(PAD,))[0]
+        begin = len(prompt) - 1
+        got = logprobs[begin : begin + len(first.token_ids)]
+        np.testing.assert_allclose(got, first.logprobs, atol=1e-5)
+        np.testing.assert_allclose(logprobs[-len(second.token_ids) :], second.logprobs, atol=1e-5)
+
+
+def test_compiled_shapes_are_fixed(model):
+    engine = make_engine(model, num_slots=3)
+    two_turns(engine, PROMPTS)
+    before = engine.num_compiled
+    two_turns(engine, list(PROMPTS)[::-1])
+    # clear, decode and one prefill per width; nothing new for other lengths or turns
+    assert before <= 4
+    assert engine.num_compiled == before
+
+
+def greedy_reference(model, prompt, max_tokens):
+    row, out = list(prompt), []
+    while len(out) < max_tokens:
+        ids = np.asarray([row], np.int32)
+        logits = np.array(model.logits(model(ids, *whole_rows(ids))[:, -1])[0])
+        logits[PAD] = -np.inf
+        row.append(int(logits.argmax()))
+        out.append(row[-1])
+        if out[-1] == STOP:
+            break
+    return tuple(out)
+
+
+def test_greedy_equals_feeding_the_whole_row_each_time(model):
+    engine = make_engine(model, temperature=0.0)
+    handle = engine.open("x")
+    engine.extend(handle, PROMPTS["r1"], 6)
+    assert engine.result(handle) is None
+    while engine.step():
+        pass
+    assert engine.result(handle).token_ids == greedy_reference(model, PROMPTS["r1"], 6)
+
+
+def test_stop_ends_a_row_and_is_part_of_the_result(model):
+    stopping = small_model(dataclasses.replace(model.config, tied_embeddings=False))
+    stopping.head[...] = np.zeros((VOCAB_SIZE, 32), np.float32)
+    engine = Engine(
+        stopping,
+        EngineConfig(num_slots=2, max_length=64, chunk_steps=4, temperature=0.0),
+        mesh=one_device(),
+        stop_ids=[1],
+        pad_id=PAD,
+    )
+    handle = engine.open("x")
+    engine.extend(handle, [3, 4], 9)
+    engine.step()
+    # Equal logits: the lowest id wins, pad (0) being banned. So 1, the stop token, comes first.
+    sampled = engine.result(handle)
+    assert sampled.token_ids == (1,)
+    assert sampled.status is Status.OK
+    assert sampled.logprobs[0] == pytest.approx(-np.log(VOCAB_SIZE - 1), abs=1e-5)
+
+
+def test_limits_truncate(model):
+    engine = make_engine(model, max_length=16, temperature=0.0)
+    handle = engine.open("x")
+    engine.extend(handle, [20] * 10, 3)
+    while engine.step():
+        pass
+    assert len(engine.result(handle).token_ids) == 3
+    assert engine.result(handle).status is Status.TRUNCATED
+    # 13 of 16 places are used, the last sampled token among them; 2 more leave room for 1.
+    engine.extend(handle, [20] * 2, 9)
+    while engine.step():
+        pass
+    assert len(engine.result(handle).token_ids) == 1
+    assert engine.result(handle).status is Status.TRUNCATED
+    engine.extend(handle, [20], 9)
+    assert engine.result(handle).token_ids == ()
+    assert engine.result(handle).status is Status.TRUNCATED
+
+
+def test_a_slot_is_reused_without_a_trace(model, results):
+    engine = make_engine(model, num_slots=1)
+    again = two_turns(engine, ["r3", "r0"])
+    assert again["r0", 1].token_ids == results["r0", 1].token_ids
+    handle = engine.open("abandoned")
+    engine.extend(handle, PROMPTS["r2"], 9)
+    engine.step()
+    engine.close(handle)  # while running
+    assert two_turns(engine, ["r1"])["r1", 1].token_ids == results["r1", 1].token_ids
+
+
+def test_new_parameters_change_results_and_are_refused_while_rollouts_are_open(model):
+    engine = make_engine(model, temperature=0.0)
+    handle = engine.open("x")
+    with pytest.raises(ValueError, match="1 rollouts are open on policy version 0"):
+        engine.set_params(nnx.state(model), 1)
+    engine.close(handle)
+    other = small_model(model.config, seed=9)
+    engine.set_params(nnx.state(other), 3)
+    handle = engine.open("x")
+    engine.extend(handle, PROMPTS["r1"], 5)
+    while engine.step():
+        pass
+    sampled = engine.result(handle)
+    assert sampled.token_ids == greedy_reference(other, PROMPTS["r1"], 5)
+    assert sampled.policy_version == 3
+    assert engine.num_compiled <= 4
+
+
+@pytest.mark.parametrize(
+    ("new_ids", "max_tokens", "named"),
+    [([], 3, "0 new ids"), ([1], 0, "max_tokens=0"), ([VOCAB_SIZE], 3, "vocabulary of 64")],
+)
+def test_impossible_extensions_are_refused(model, new_ids, max_tokens, named):
+    engine = make_engine(model)
+    handle = engine.open("x")
+    with pytest.raises(ValueError, match=named):
+        engine.extend(handle, new_ids, max_tokens)
+
+
+def test_misuse_is_refused(model):
+    engine = make_engine(model, num_slots=1)
+    handle = engine.open("x")
+    with pytest.raises(ValueError, match="all 1 slots are open"):
+        engine.open("y")
+    engine.extend(handle, [3], 4)
+    with pytest.raises(ValueError, match="still running"):
+        engine.extend(handle, [3], 4)
+    assert not make_engine(model).step()
+    with pytest.raises(ValueError, match="share"):
+        Engine(model, EngineConfig(), mesh=one_device(), stop_ids=[PAD], pad_id=PAD)
+
+
+@pytest.mark.parametrize("field", ["num_slots", "max_length", "chunk_steps", "prefill_rows"])
+def test_sizes_must_be_positive(field):
+    with pytest.raises(ValueError, match=f"{field}=0"):
+        EngineConfig(**{field: 0})
+
+
+def test_prompts_longer_than_a_prefill_come_in_pieces(model):
+    prompt = np.asarray(random_tokens((30,))).tolist()
+    engine = make_engine(model, temperature=0.0, prefill_widths=[8])
+    handle = engine.open("x")
+    engine.extend(handle, prompt, 3)
+    while engine.step():
+        pass
+    assert engine.result(handle).token_ids == greedy_reference(model, prompt, 3)

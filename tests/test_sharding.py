@@ -1,0 +1,73 @@
+"""Logical axes become mesh axes, and a mesh that cannot be made says why."""
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+from flax import nnx
+from jax.sharding import AbstractMesh, PartitionSpec
+
+from medr_jax import sharding
+from medr_jax.models.transformer import abstract_model
+from medr_jax.sharding import MeshConfig, make_mesh, partition_spec
+from medr_jax.testing.models import small_config
+
+CUBE = AbstractMesh((2, 2, 2), sharding.MESH_AXES)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "expected"),
+    [
+        (("batch", "length", "activation"), (8, 5, 16), (("data", "fsdp"), None, None)),
+        (("embed", "heads", "head_dim"), (16, 4, 8), ("fsdp", "tensor", None)),
+        (("vocab", "embed"), (10, 16), ("tensor", "fsdp")),
+        # 3 key heads do not divide over 2 devices, 6 rows not over 4: replicated, not refused
+        (("embed", "kv_heads", "head_dim"), (16, 3, 8), ("fsdp", None, None)),
+        (("batch", None), (6, 3), (None, None)),
+    ],
+)
+def test_rules(axes, shape, expected):
+    assert partition_spec(axes, shape, CUBE) == PartitionSpec(*expected)
+
+
+def test_a_flat_mesh_splits_nothing():
+    flat = AbstractMesh((1, 1, 1), sharding.MESH_AXES)
+    assert partition_spec(("vocab", "embed"), (8, 8), flat) == PartitionSpec(None, None)
+
+
+def test_axes_must_name_every_dimension():
+    with pytest.raises(ValueError, match="do not name"):
+        partition_spec(("batch",), (2, 3), CUBE)
+
+
+def test_optimizer_moments_follow_their_parameters():
+    _, shapes = nnx.split(abstract_model(small_config()))
+    state = jax.eval_shape(optax.adam(1e-3).init, shapes)
+    mesh = make_mesh(MeshConfig(), jax.devices()[:1])
+    moments = sharding.shardings(state, mesh)[0]
+    params = sharding.shardings(shapes, mesh)
+    assert jax.tree.leaves(moments.mu) == jax.tree.leaves(params)
+    assert len(jax.tree.leaves(params)) == len(jax.tree.leaves(shapes))
+    assert moments.count.spec == PartitionSpec()
+
+
+def test_all_remaining_devices():
+    assert make_mesh(MeshConfig(fsdp=-1)).shape["fsdp"] == jax.device_count()
+
+
+@pytest.mark.parametrize("sizes", [{"data": 0}, {"fsdp": -1, "tensor": -1}, {"tensor": -2}])
+def test_impossible_sizes(sizes):
+    with pytest.raises(ValueError, match="mesh: data="):
+        MeshConfig(**sizes)
+
+
+def test_too_few_devices_names_the_remedy():
+    with pytest.raises(ValueError, match="xla_force_host_platform_device_count"):
+        make_mesh(MeshConfig(data=1000))
+    with pytest.raises(ValueError, match="does not fit"):
+        make_mesh(MeshConfig(data=7, fsdp=-1), jax.devices()[:1])
+
+
+def test_without_a_mesh_nothing_is_constrained():
+    array = jnp.ones((2, 3))
+    assert sharding.constrain(array, "batch", "length") is array
