@@ -60,7 +60,6 @@ def measure(mesh):
         "places": {
             "query": len(params["layers"]["attention"]["query"][...].sharding.device_set),
             "shard": list(params["embedding"][...].addressable_shards[0].data.shape),
-            "gradient": list(gradients["embedding"][...].addressable_shards[0].data.shape),
         },
     }
 
