@@ -97,7 +97,11 @@ class Composer:
     def _start_fields(self, chain: Chain, levels: tuple[str, ...]) -> dict[str, str]:
         if not chain.clues:
             return {"gene": self.graph.entity(chain.hops[0].source_id).name}
-        phrases = [clue_phrase(*pair) for pair in zip(chain.clues, levels, strict=True)]
+        # Definitions last: after 'described as "A" and "B"', B would read as a description too.
+        pairs = sorted(
+            zip(chain.clues, levels, strict=True), key=lambda pair: pair[1] == "definition"
+        )
+        phrases = [clue_phrase(*pair) for pair in pairs]
         return {"clues": join(phrases), "definition": f'"{chain.clues[0].text}"'}
 
     def _branch(self, hop: Hop) -> str:

@@ -67,7 +67,9 @@ class HopFinder:
         self.max_degree = max_degree
         known = PHENOTYPE_ROOT in graph
         self.branches = tuple(graph.children(PHENOTYPE_ROOT)) if known else ()
-        self._not_a_parent = frozenset({PHENOTYPE_ROOT, *self.branches})
+        self._too_broad = frozenset({PHENOTYPE_ROOT, *self.branches})
+        below = (child for branch in self.branches for child in graph.children(branch))
+        self._guessable_parents = self._too_broad.union(below)
         self._not_a_mode = (
             graph.descendants(INHERITANCE_QUALIFIER) | {INHERITANCE_QUALIFIER}
             if INHERITANCE_QUALIFIER in graph
@@ -110,9 +112,10 @@ class HopFinder:
     def hops(self, source_id: str, previous_id: str = "") -> list[Hop]:
         """Functional hops that a chain may take from ``source_id``.
 
-        ``previous_id`` is where the chain came from. Hubs, non-modes and organ branches are
-        never targets, and a disease reached from a phenotype is annotated with that very term,
-        so that a document shows it.
+        ``previous_id`` is where the chain came from. Hubs, qualifiers of inheritance, organ
+        branches, parents right below a branch and contradicted annotations are never targets,
+        and a disease reached from a phenotype is annotated with that very term, so that a
+        document shows it.
         """
         hops = []
         for step in self._steps(source_id):
@@ -164,7 +167,12 @@ class HopFinder:
         form = step.form
         if form is Form.INHERITANCE and target_id in self._not_a_mode:
             return False
-        if form in (Form.PHENOTYPE, Form.PARENT) and target_id in self._not_a_parent:
+        if form is Form.PHENOTYPE and target_id in self._too_broad:
+            return False
+        if form is Form.PARENT and target_id in self._guessable_parents:
+            return False
+        ends = (target_id, source_id) if step.inverse else (source_id, target_id)
+        if ends[1] in self.graph.conflicts(ends[0], step.relation):
             return False
         if form is Form.PHENOTYPE_DISEASE:
             annotated = self.graph.targets(target_id, Relation.HAS_PHENOTYPE)

@@ -106,6 +106,18 @@ def test_long_chains_are_not_nested(tiny_graph):
     assert said.count(".") == 4
 
 
+def test_definitions_come_after_names(tiny_graph):
+    said = say(
+        tiny_graph,
+        Chain(clues=CLUES[::-1], hops=(), seed_id="OMIM:1"),
+        ("definition", "name"),
+        (),
+        "steps",
+    )
+    # 'described as "A change of skin colour" and "Seizure"' would describe one phenotype by both
+    assert said.endswith('"Seizure" and a phenotype described as "A change of skin colour"?')
+
+
 def test_snapshots_without_a_date():
     assert source_phrase("HPO 2025-01-16") == "the HPO annotations of 2025-01-16"
     assert source_phrase("My graph 2024") == "the My graph annotations of 2024"

@@ -2,8 +2,9 @@ import pytest
 
 from medr_jax.questions.closure import Closure
 from medr_jax.questions.hops import Form, HopFinder, Step, functional_hops
-from medr_jax.types import Relation
+from medr_jax.types import Polarity, Relation
 
+PARENT = Form.PARENT
 EYE, SKIN, NERVE = "HP:0000478", "HP:0001574", "HP:0000707"
 
 
@@ -75,10 +76,22 @@ def test_a_disease_is_only_reached_by_a_term_that_it_is_annotated_with(make_grap
     assert Form.PHENOTYPE_DISEASE not in forms
 
 
-def test_parents_are_terms_below_the_branches(tiny_graph):
-    forms = targets(functional_hops(tiny_graph, "HP:2"))
-    assert (Form.PARENT, "", "HP:1") in forms
-    assert Form.PARENT not in {form for form, *_ in targets(functional_hops(tiny_graph, "HP:1"))}
+def test_parents_that_can_be_guessed_are_not_asked(tiny_graph, make_graph):
+    def parents(graph, term):
+        return {
+            target for form, _, target in targets(functional_hops(graph, term)) if form is PARENT
+        }
+
+    # HP:2 is_a HP:1 is_a HP:0 is_a the eye: HP:0 stands right below its branch
+    assert parents(tiny_graph, "HP:2") == {"HP:1"}
+    assert parents(tiny_graph, "HP:1") == parents(tiny_graph, "HP:0") == set()
+    assert parents(make_graph(("HP:2", Relation.IS_A, "HP:8")), "HP:2") == set()  # two parents
+
+
+def test_contradicted_annotations_are_no_hops(make_graph):
+    graph = make_graph(("OMIM:1", Relation.HAS_PHENOTYPE, "HP:1", Polarity.EXCLUDED))
+    assert EYE not in {within for _, within, _ in targets(functional_hops(graph, "OMIM:1"))}
+    assert NERVE in {within for _, within, _ in targets(functional_hops(graph, "OMIM:1"))}
 
 
 @pytest.mark.parametrize(("limit", "found"), [(2, False), (100, True)])
