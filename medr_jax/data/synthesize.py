@@ -141,22 +141,22 @@ class _Drafts:
 def _attempts(
     crew: Crew, work: Path, questions: dict[str, list[Question]], size: int
 ) -> dict[str, list[Attempt]]:
-    """The expert's attempts at each split's questions, in their order."""
-    jobs = {
-        split: [
-            AttemptJob(path=str(work / f"attempts-{split}-{number:05d}.json"), questions=part)
-            for number, part in enumerate(_parts(questions[split], size))
-        ]
-        for split in SPLITS
-    }
-    total = sum(map(len, questions.values()))
-    with console.bar("trajectories", total) as advance:
-        every = [job for split in SPLITS for job in jobs[split]]
-        results = _run(crew, every, Attempted, advance)
-    return {
-        split: [attempt for job in jobs[split] for attempt in results[job.path].attempts]
-        for split in SPLITS
-    }
+    """The expert's attempts at each split's questions, in order of question id."""
+    jobs = []
+    for split in SPLITS:
+        # Questions of one seed meet the same documents, which the engine then has at hand.
+        ordered = sorted(questions[split], key=lambda one: (one.chain.seed_id, one.question_id))
+        for number, part in enumerate(_parts(ordered, size)):
+            path = work / f"attempts-{split}-{number:05d}.json"
+            jobs.append(AttemptJob(path=str(path), split=split, questions=part))
+    with console.bar("trajectories", sum(map(len, questions.values()))) as advance:
+        results = _run(crew, jobs, Attempted, advance)
+    attempts: dict[str, list[Attempt]] = {split: [] for split in SPLITS}
+    for job in jobs:
+        attempts[job.split] += results[job.path].attempts
+    for found in attempts.values():
+        found.sort(key=lambda attempt: attempt.question_id)
+    return attempts
 
 
 def _run(

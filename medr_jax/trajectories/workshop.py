@@ -90,6 +90,7 @@ class AttemptJob(Record):
     """The expert's trajectories on some questions of one split."""
 
     path: str
+    split: str
     questions: tuple[Question, ...]
 
     @property
