@@ -37,7 +37,10 @@ def start(dataset, compile_cache):
     """``start(out, {run name: settings}, devices)``: the process that trains the runs in turn."""
 
     def start(out: Path, runs: dict[str, dict], devices: int = 1) -> subprocess.Popen:
-        flags = f"--xla_force_host_platform_device_count={devices}"
+        # Unoptimised code is as exact, and these runs spend their time compiling.
+        flags = (
+            f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+        )
         return subprocess.Popen(
             [
                 sys.executable,

@@ -75,7 +75,11 @@ def layouts(ledgers):
 @functools.cache
 def compiled(graph, capacity: int):
     loss_fn = make_loss_fn(graph, capacity=capacity)
-    return jax.jit(lambda params, batch: gradients(loss_fn, params, batch, RNG))
+    # Unoptimised code compiles in a third of the time.
+    options = {"xla_backend_optimization_level": 0}
+    return jax.jit(
+        lambda params, batch: gradients(loss_fn, params, batch, RNG), compiler_options=options
+    )
 
 
 def whole_gradient(model, batch, num_micro: int, capacity: int = 0):

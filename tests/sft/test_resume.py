@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-SECONDS = 240
+SECONDS = 600  # a busy machine; idle it is a few
 
 
 def lines(path: Path) -> int:
@@ -16,16 +16,21 @@ def lines(path: Path) -> int:
 def kill_at(process, metrics: Path, step_lines: int) -> None:
     """kill -9 once the metrics file has that many lines."""
     deadline = time.monotonic() + SECONDS
-    while lines(metrics) < step_lines:
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline, "the run makes no progress"
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
+    try:
+        while lines(metrics) < step_lines:
+            assert process.poll() is None, process.stdout.read()
+            assert time.monotonic() < deadline, "the run makes no progress"
+            time.sleep(0.002)
+    finally:
+        process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
 
 
 def finish(process) -> None:
-    output, _ = process.communicate(timeout=SECONDS)
+    try:
+        output, _ = process.communicate(timeout=SECONDS)
+    finally:
+        process.kill()
     assert process.returncode == 0, output
 
 
@@ -43,33 +48,39 @@ def test_kill_9_and_start_again_gives_the_same_curve(start, curve, tmp_path):
     assert curve(tmp_path / "killed" / "run") == whole
 
 
+CUBE = {"data": 2, "fsdp": 2, "tensor": 2}
+
+
+def losses_on_one_and_eight_devices(start, curve, path, optimizer: str):
+    training = {"num_steps": 20, "batch_rows": 8, "eval_every": 0, "checkpoint_every": 20}
+    common = {"training": training, "optimizer": optimizer}
+    finish(start(path, {"one": common, "eight": common | {"mesh": CUBE}}, devices=8))
+    return ([record["loss"] for record in curve(path / name)] for name in ("one", "eight"))
+
+
 def test_eight_devices_learn_what_one_does(start, curve, tmp_path):
-    few = {"num_steps": 20, "batch_rows": 8, "eval_every": 0, "checkpoint_every": 20}
-    cube = {"data": 2, "fsdp": 2, "tensor": 2}
-    runs = {
-        "one": {"training": few},
-        "eight": {"training": few, "mesh": cube},
-        "muon_one": {"training": few, "optimizer": "muon"},
-        "muon_eight": {"training": few, "mesh": cube, "optimizer": "muon"},
-    }
-    finish(start(tmp_path, runs, devices=8))
-    for prefix in ("", "muon_"):
-        one = [r["loss"] for r in curve(tmp_path / f"{prefix}one")]
-        eight = [r["loss"] for r in curve(tmp_path / f"{prefix}eight")]
-        assert len(one) == 20 and one[-1] < one[0]
-        assert eight == pytest.approx(one, abs=1e-4)
+    one, eight = losses_on_one_and_eight_devices(start, curve, tmp_path, "adamw")
+    assert len(one) == 20 and one[-1] < one[0]
+    assert eight == pytest.approx(one, abs=1e-4)
 
 
+@pytest.mark.slow
+def test_eight_devices_learn_what_one_does_with_muon(start, curve, tmp_path):
+    one, eight = losses_on_one_and_eight_devices(start, curve, tmp_path, "muon")
+    assert eight == pytest.approx(one, abs=1e-4)
+
+
+@pytest.mark.slow
 def test_a_run_goes_on_with_other_devices_and_micro_batches(start, curve, tmp_path):
-    few = {"num_steps": 8, "batch_rows": 8, "eval_every": 0, "checkpoint_every": 4}
-    finish(start(tmp_path / "whole", {"run": {"training": few}}))
-    half = {"run": {"training": few}}
-    process = start(tmp_path / "moved", half)
-    kill_at(process, tmp_path / "moved" / "run" / "metrics.jsonl", 5)
-    moved = {"run": {"training": few | {"grad_accumulation": 2}, "mesh": {"fsdp": 2, "tensor": 2}}}
-    finish(start(tmp_path / "moved", moved, devices=4))
+    training = {"num_steps": 20, "batch_rows": 8, "eval_every": 0, "checkpoint_every": 4}
+    finish(start(tmp_path / "whole", {"run": {"training": training}}))
+    # Killed with the checkpoint of step 4 there, then on four devices instead of one.
+    metrics = tmp_path / "moved" / "run" / "metrics.jsonl"
+    kill_at(start(tmp_path / "moved", {"run": {"training": training}}), metrics, 5)
+    changed = {"training": training | {"grad_accumulation": 2}, "mesh": {"fsdp": 2, "tensor": 2}}
+    finish(start(tmp_path / "moved", {"run": changed}, devices=4))
     one, other = (
-        [r["loss"] for r in curve(tmp_path / name / "run")] for name in ("whole", "moved")
+        [record["loss"] for record in curve(tmp_path / name / "run")] for name in ("whole", "moved")
     )
-    assert len(other) == 8
+    assert len(other) == 20
     assert other == pytest.approx(one, abs=1e-4)
