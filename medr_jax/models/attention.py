@@ -1,5 +1,7 @@
 """Grouped-query self-attention, over packed rows and over a cache."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -7,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from medr_jax.models.config import AttentionBackend, ModelConfig
 from medr_jax.models.kv_cache import KVCache, Rows
-from medr_jax.models.layers import RMSNorm, constant, init_std, rotate, weight
+from medr_jax.models.layers import RMSNorm, ShortConv, constant, init_std, rotate, weight
 from medr_jax.sharding import constrain
 
 QUERY_BLOCK = 128
@@ -57,8 +59,16 @@ def self_attention(
     return out.transpose(0, 3, 1, 2, 4).reshape(B, T, N, H)
 
 
+class Inputs(NamedTuple):
+    """What queries, keys and values are projected from; the same without a convolution."""
+
+    query_BTD: jax.Array
+    key_BTD: jax.Array
+    value_BTD: jax.Array
+
+
 class Attention(nnx.Module):
-    """Projections, optional biases and q/k norms, rotary positions, attention, output."""
+    """Projections, optional convolutions, biases and q/k norms, rotary positions, output."""
 
     def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
         D, N, K, H = config.embed_dim, config.num_heads, config.num_kv_heads, config.head_dim
@@ -69,6 +79,12 @@ class Attention(nnx.Module):
         self.value = weight((D, K, H), ("embed", "kv_heads", "head_dim"), std, config, rngs)
         std = init_std(config, N * H)
         self.out = weight((N, H, D), ("heads", "head_dim", "embed"), std, config, rngs)
+        self.short_conv = config.short_conv_width > 0
+        if self.short_conv:
+            self.query_conv = ShortConv(config, ShortConv.QUERY_START)
+            self.key_conv = ShortConv(config, ShortConv.KEY_START)
+            # Each key head starts as a query head of its group: equal tokens match at once.
+            self.key[...] = self.query[:, :: N // K]
         self.qkv_bias = config.qkv_bias
         if config.qkv_bias:
             self.query_bias = constant((N, H), ("heads", "head_dim"), 0.0, config)
@@ -80,13 +96,13 @@ class Attention(nnx.Module):
             self.key_norm = RMSNorm(H, "head_dim", config)
 
     def project(
-        self, x_BTD: Float[Array, "B T D"], rope: tuple[jax.Array, jax.Array]
+        self, inputs: Inputs, rope: tuple[jax.Array, jax.Array]
     ) -> tuple[Float[Array, "B T N H"], Float[Array, "B T K H"], Float[Array, "B T K H"]]:
         """Rotated queries and keys, and values."""
-        dtype = x_BTD.dtype
-        q = jnp.einsum("BTD,DNH->BTNH", x_BTD, self.query[...].astype(dtype))
-        k = jnp.einsum("BTD,DKH->BTKH", x_BTD, self.key[...].astype(dtype))
-        v = jnp.einsum("BTD,DKH->BTKH", x_BTD, self.value[...].astype(dtype))
+        dtype = inputs.value_BTD.dtype
+        q = jnp.einsum("BTD,DNH->BTNH", inputs.query_BTD, self.query[...].astype(dtype))
+        k = jnp.einsum("BTD,DKH->BTKH", inputs.key_BTD, self.key[...].astype(dtype))
+        v = jnp.einsum("BTD,DKH->BTKH", inputs.value_BTD, self.value[...].astype(dtype))
         if self.qkv_bias:
             q = q + self.query_bias[...].astype(dtype)
             k = k + self.key_bias[...].astype(dtype)
@@ -107,7 +123,11 @@ class Attention(nnx.Module):
         rope: tuple[jax.Array, jax.Array],
         segment_ids_BT: Int[Array, "B T"],
     ) -> Float[Array, "B T D"]:
-        q, k, v = self.project(x_BTD, rope)
+        inputs = Inputs(x_BTD, x_BTD, x_BTD)
+        if self.short_conv:
+            convolved = (conv(x_BTD, segment_ids_BT) for conv in (self.query_conv, self.key_conv))
+            inputs = Inputs(*convolved, x_BTD)
+        q, k, v = self.project(inputs, rope)
         return self.output(self_attention(q, k, v, segment_ids_BT, self.backend))
 
     def extend(
@@ -119,6 +139,12 @@ class Attention(nnx.Module):
         rows: Rows,
     ) -> tuple[Float[Array, "B T D"], KVCache]:
         """New tokens against everything cached before them, themselves included."""
-        q, k, v = self.project(x_BTD, rope)
+        inputs = Inputs(x_BTD, x_BTD, x_BTD)
+        if self.short_conv:
+            past = cache.past_inputs(layer, rows)
+            cache = cache.remember_inputs(layer, x_BTD, rows)
+            convolved = (conv.extend(x_BTD, past) for conv in (self.query_conv, self.key_conv))
+            inputs = Inputs(*convolved, x_BTD)
+        q, k, v = self.project(inputs, rope)
         cache = cache.write(layer, k, v, rows)
         return self.output(cache.attend(layer, q, rows)), cache

@@ -13,15 +13,14 @@ from medr_jax import sharding
 from medr_jax.models.attention import Attention
 from medr_jax.models.config import ModelConfig, Remat
 from medr_jax.models.kv_cache import KVCache, Rows
-from medr_jax.models.layers import MLP, RMSNorm, ShortConv, rope_angles, weight
+from medr_jax.models.layers import MLP, RMSNorm, rope_angles, weight
 
 
 class Block(nnx.Module):
-    """x + attention(conv(norm x)), then x + mlp(norm x)."""
+    """x + attention(norm x), then x + mlp(norm x)."""
 
     def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
         self.attention_norm = RMSNorm(config.embed_dim, "embed", config)
-        self.conv = ShortConv(config) if config.short_conv_width else None
         self.attention = Attention(config, rngs)
         self.mlp_norm = RMSNorm(config.embed_dim, "embed", config)
         self.mlp = MLP(config, rngs)
@@ -34,8 +33,6 @@ class Block(nnx.Module):
     ) -> Float[Array, "B T D"]:
         """One layer over packed rows."""
         h = self.attention_norm(x_BTD)
-        if self.conv is not None:
-            h = self.conv(h, segment_ids_BT)
         x_BTD = x_BTD + self.attention(h, rope, segment_ids_BT)
         x_BTD = x_BTD + self.mlp(self.mlp_norm(x_BTD))
         return sharding.constrain(x_BTD, "batch", "length", "activation")
@@ -50,10 +47,6 @@ class Block(nnx.Module):
     ) -> tuple[Float[Array, "B T D"], KVCache]:
         """The same layer over new tokens of cached rows."""
         h = self.attention_norm(x_BTD)
-        if self.conv is not None:
-            past = cache.past_inputs(layer, rows)
-            cache = cache.remember_inputs(layer, h, rows)
-            h = self.conv.extend(h, past)
         out, cache = self.attention.extend(h, rope, cache, layer, rows)
         x_BTD = x_BTD + out
         return x_BTD + self.mlp(self.mlp_norm(x_BTD)), cache

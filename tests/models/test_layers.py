@@ -65,22 +65,28 @@ def test_mlp(activation, expected):
 
 
 def conv(*taps: float) -> layers.ShortConv:
-    layer = layers.ShortConv(ModelConfig(embed_dim=1, short_conv_width=len(taps)))
-    layer.taps[...] = jnp.array(taps)[:, None]
-    return layer
+    return layers.ShortConv(ModelConfig(embed_dim=1, short_conv_width=len(taps)), taps)
 
 
-def test_conv_starts_as_half_of_the_previous_token():
-    layer = layers.ShortConv(ModelConfig(embed_dim=1, short_conv_width=4))
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        (layers.ShortConv.QUERY_START, [1.0, 10.5, 105.0]),  # the token, half of the one before
+        (layers.ShortConv.KEY_START, [0.0, 1.0, 10.5]),  # the same, one token late
+    ],
+)
+@pytest.mark.parametrize("width", [3, 4])
+def test_keys_start_as_the_queries_of_the_token_before(start, expected, width):
+    layer = layers.ShortConv(ModelConfig(embed_dim=1, short_conv_width=width), start)
     x = jnp.array([1.0, 10.0, 100.0]).reshape(1, 3, 1)
     out = layer(x, jnp.ones((1, 3), jnp.int32))[0, :, 0]
-    np.testing.assert_allclose(out, [1.0, 10.5, 105.0])
+    np.testing.assert_allclose(out, expected)
 
 
 def test_conv_does_not_cross_segments():
     x = jnp.array([1.0, 10.0, 100.0, 1000.0]).reshape(1, 4, 1)
     segments = jnp.array([[1, 1, 2, 2]])
-    out = conv(0.0, 0.5, 0.25)(x, segments)[0, :, 0]
+    out = conv(1.0, 0.5, 0.25)(x, segments)[0, :, 0]
     # Across the border the third token would be 100 + 5 + 0.25.
     np.testing.assert_allclose(out, [1.0, 10.5, 100.0, 1050.0])
 

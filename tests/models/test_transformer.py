@@ -121,3 +121,11 @@ def test_stacked_layers_start_different():
 def test_a_model_without_a_vocabulary_is_refused():
     with pytest.raises(ValueError, match="vocab_size=0"):
         Transformer(ModelConfig(), nnx.Rngs(0))
+
+
+def test_with_convolutions_a_key_head_starts_as_a_query_head_of_its_group():
+    config = small_config(num_heads=4, num_kv_heads=2)
+    attention = Transformer(config, nnx.Rngs(0)).layers.attention
+    query, key = attention.query[...], attention.key[...]
+    np.testing.assert_array_equal(key, query[:, :, [0, 2]])
+    assert not np.array_equal(query[0], query[1])  # each layer draws its own
