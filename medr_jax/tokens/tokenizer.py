@@ -27,6 +27,7 @@ CACHED_WORDS = 1 << 17
 CACHED_WORD_CHARS = 64
 BATCH = 512
 
+_QUOTES = re.compile("[\"\u201c\u201d]")
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
 _SPACED_DIGITS = r" ?\p{N}| ?[^\s\p{N}]+"
 _SPACED_WORDS = r" ?[^\s]+"
@@ -113,14 +114,14 @@ class Tokenizer:
     def normalize(self, text: str) -> str:
         """The text as the model sees it.
 
-        ``spaced``: NFC, lower case, a space around every character that is neither letter nor
-        digit, single spaces. A name then gives the same ids wherever it stands. ``none``: only
-        what the backend's own normaliser does (NFC for Qwen).
+        ``spaced``: NFC, lower case, no double quotes, three dots as one, a space around every
+        character that is neither letter nor digit, single spaces. A name then gives the same ids
+        wherever it stands. ``none``: only what the backend's own normaliser does (NFC for Qwen).
         """
         text = _valid_unicode(text)
         if self.normalization == "spaced":
-            lowered = unicodedata.normalize("NFC", text.lower())
-            return " ".join(_PUNCTUATION.sub(r" \g<0> ", lowered).split())
+            lowered = unicodedata.normalize("NFC", text.lower()).replace("...", "\u2026")
+            return " ".join(_PUNCTUATION.sub(r" \g<0> ", _QUOTES.sub(" ", lowered)).split())
         normalizer = self._backend.normalizer
         return normalizer.normalize_str(text) if normalizer else text
 

@@ -130,7 +130,7 @@ class Expert:
                 opening = "open_next_definition"
         told = self._wording.say("open_clues", clues=self._wording.clues(called.values()))
         kind = Kind.DISEASE.value if self._config.search_diseases_only else ""
-        yield from self._search(self._thought(told), " ".join(called.values()), kind)
+        yield from self._search(self._thought(told), ", ".join(called.values()), kind)
         if (yield from self._shows_clues(disease_id, clues)):
             return
         renamed = [one for one in clues if called[one.entity_id] != names[one.entity_id][0]]
@@ -138,7 +138,7 @@ class Expert:
             for clue in renamed:
                 yield from self._rename(clue, called)
             thought = self._thought(self._wording.say("again" if renamed else "retry"))
-            yield from self._search(thought, " ".join(called.values()), Kind.DISEASE.value)
+            yield from self._search(thought, ", ".join(called.values()), Kind.DISEASE.value)
             if (yield from self._shows_clues(disease_id, clues)):
                 return
         raise EvidenceMissing("clues_not_shown")

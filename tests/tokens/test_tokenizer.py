@@ -60,6 +60,7 @@ def test_a_name_has_the_same_ids_wherever_it_stands(before, after):
 def test_spaced_normalisation():
     assert SPACED.normalize(" IL-6\n(+) X_linked é") == "il - 6 ( + ) x _ linked é"
     assert SPACED.normalize("14/15") == "14 / 15"
+    assert SPACED.normalize('a "B c", \u201cd\u201d; ... e') == "a b c , d ; \u2026 e"
 
 
 @BOTH

@@ -112,7 +112,7 @@ FOUND = [(EYES, "Is a: x."), (DISEASE, "Eyes: Wide eyes. Limbs: Flat feet (1/2).
 GENES = [(DISEASE, "Associated genes: AB1.")]
 DISEASES = [(GENE, "Associated diseases: Alpha syndrome; Beta syndrome."), (OTHER, "")]
 THREE_HOPS = {
-    "Wide eyes Flat feet": FOUND,
+    "Wide eyes, Flat feet": FOUND,
     "Alpha syndrome associated genes": GENES,
     "AB1 associated diseases": DISEASES,
 }
@@ -139,7 +139,7 @@ def test_a_question_without_hops_cites_the_disease_itself():
 
 def test_hops_are_asked_by_the_labels_of_the_documents():
     table = {
-        "Wide eyes Flat feet": FOUND,
+        "Wide eyes, Flat feet": FOUND,
         "Alpha syndrome abnormality of the eye": [(DISEASE, "Abnormality of the eye: Cataract.")],
         "Alpha syndrome inheritance": [(DISEASE, "Inheritance: Dominant inheritance.")],
     }
@@ -161,25 +161,25 @@ def test_a_definition_is_looked_up_before_the_clues():
     clues = (clue("Eyes that are set far apart"), BOTH[1])
     table = THREE_HOPS | {"phenotype|Eyes that are set far apart": [(EYES, "Definition: Eyes ...")]}
     _, queries = run(question(clues, (), "D:1"), table, FULL)
-    assert queries == ["phenotype|Eyes that are set far apart", "Wide eyes Flat feet"]
+    assert queries == ["phenotype|Eyes that are set far apart", "Wide eyes, Flat feet"]
 
 
 def test_a_failed_query_is_put_in_other_words():
     clues = (clue("Big eyes"), BOTH[1])
     nothing = [(EYES, "Synonyms: Big eyes.")]
-    table = {"Big eyes Flat feet": nothing, "disease|Wide eyes Flat feet": FOUND}
+    table = {"Big eyes, Flat feet": nothing, "disease|Wide eyes, Flat feet": FOUND}
     trajectory, queries = run(question(clues, (), "D:1"), table, FULL)
-    assert queries == ["Big eyes Flat feet", "disease|Wide eyes Flat feet"]
+    assert queries == ["Big eyes, Flat feet", "disease|Wide eyes, Flat feet"]
     assert '"Big eyes" is listed as Wide eyes' in trajectory.turns[1].thought
     # Where the hits do not tell the name, it is looked up.
-    table |= {"Big eyes Flat feet": [], "phenotype|Big eyes": nothing}
+    table |= {"Big eyes, Flat feet": [], "phenotype|Big eyes": nothing}
     _, queries = run(question(clues, (), "D:1"), table, FULL)
-    assert queries == ["Big eyes Flat feet", "phenotype|Big eyes", "disease|Wide eyes Flat feet"]
+    assert queries == ["Big eyes, Flat feet", "phenotype|Big eyes", "disease|Wide eyes, Flat feet"]
 
 
 def test_a_failed_hop_is_retried_with_a_kind_then_a_synonym():
     table = {
-        "Wide eyes Flat feet": FOUND,
+        "Wide eyes, Flat feet": FOUND,
         "Alpha disease associated genes": GENES,
         "read D:1": "nothing about it",
     }
@@ -194,13 +194,13 @@ def test_a_failed_hop_is_retried_with_a_kind_then_a_synonym():
 
 def test_a_document_is_read_when_its_snippet_is_not_enough():
     table = {
-        "Wide eyes Flat feet": [(DISEASE, "Eyes: Wide eyes.")],
+        "Wide eyes, Flat feet": [(DISEASE, "Eyes: Wide eyes.")],
         "read D:1": "Alpha syndrome. Eyes: Wide eyes. Limbs: Flat feet. Associated genes: AB1.",
         "Alpha syndrome associated genes": [],
     }
     asked = question(BOTH, (TO_GENE,), "GENE:AB1")
     trajectory, queries = run(asked, table, FULL)
-    assert queries == ["Wide eyes Flat feet", "read D:1", "Alpha syndrome associated genes"]
+    assert queries == ["Wide eyes, Flat feet", "read D:1", "Alpha syndrome associated genes"]
     assert trajectory.answer.citations == ("D:1",)
     with pytest.raises(EvidenceMissing, match="clues_not_shown"):
         run(asked, table, SHORT)
@@ -215,21 +215,21 @@ def test_the_first_disease_is_trusted_on_request_only_when_it_states_a_clue():
         trust_first_disease=True,
     )
     asked = question(BOTH, (), "D:1")
-    run(asked, {"Wide eyes Flat feet": [(EYES, ""), (DISEASE, "Eyes: Wide eyes.")]}, trusting)
+    run(asked, {"Wide eyes, Flat feet": [(EYES, ""), (DISEASE, "Eyes: Wide eyes.")]}, trusting)
     for hits in ([(OTHER, ""), (DISEASE, "Eyes: Wide eyes.")], [(DISEASE, "Onset: Late.")]):
         with pytest.raises(EvidenceMissing, match="clues_not_shown"):
-            run(asked, {"Wide eyes Flat feet": hits}, trusting)
+            run(asked, {"Wide eyes, Flat feet": hits}, trusting)
 
 
 def test_clues_may_be_searched_among_diseases_from_the_start_and_then_only_once():
     config = ExpertConfig(search_diseases_only=True)
     asked = question(BOTH, (), "D:1")
-    _, queries = run(asked, {"disease|Wide eyes Flat feet": FOUND}, config)
-    assert queries[0] == "disease|Wide eyes Flat feet"
+    _, queries = run(asked, {"disease|Wide eyes, Flat feet": FOUND}, config)
+    assert queries[0] == "disease|Wide eyes, Flat feet"
     tools = StubTools({})
     with pytest.raises(EvidenceMissing, match="clues_not_shown"):
         run_sequential(text_episode(asked, AgentLimits()), Expert(asked, BRIEFING, config), tools)
-    assert tools.asked == ["disease|Wide eyes Flat feet"]  # the same again would be a loop
+    assert tools.asked == ["disease|Wide eyes, Flat feet"]  # the same again would be a loop
 
 
 def test_what_the_tools_do_not_show_is_not_claimed():
