@@ -13,22 +13,23 @@ import jax
 from flax import nnx
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-MESH_AXES = ("data", "fsdp", "tensor")
+MESH_AXES = ("data", "fsdp", "sequence", "tensor")
 
 RULES: dict[str, tuple[str, ...]] = {
     "batch": ("data", "fsdp"),
-    "length": (),
+    "length": ("sequence",),
     "activation": (),  # the embedding dimension of activations, replicated
     "layers": (),
     "vocab": ("tensor",),
-    "embed": ("fsdp",),
+    "embed": ("fsdp", "sequence"),
     "heads": ("tensor",),
     "kv_heads": ("tensor",),
+    "attention_heads": ("tensor", "sequence"),  # inside attention, which sees whole rows
     "head_dim": (),
     "mlp": ("tensor",),
     "taps": (),
 }
-"""Logical axis -> mesh axes it is split over."""
+"""Logical axis -> mesh axes it is split over, the first ones first."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -37,33 +38,38 @@ class MeshConfig:
 
     data: int = 1  # replicas of the parameters; splits the batch
     fsdp: int = 1  # splits parameters, optimizer state and the batch
+    sequence: int = 1  # splits the tokens of a row (long context), and what fsdp splits
     tensor: int = 1  # splits heads, hidden units and vocabulary
 
     def __post_init__(self) -> None:
-        sizes = [self.data, self.fsdp, self.tensor]
+        sizes = [getattr(self, axis) for axis in MESH_AXES]
         if any(size < 1 and size != -1 for size in sizes) or sizes.count(-1) > 1:
             raise ValueError(
-                f"mesh: data={self.data}, fsdp={self.fsdp}, tensor={self.tensor}; each must be "
-                "at least 1, and at most one may be -1 (all remaining devices)"
+                f"mesh: {_sizes(self)}; each must be at least 1, and at most one may be -1 "
+                "(all remaining devices)"
             )
 
 
+def _sizes(config: MeshConfig) -> str:
+    return ", ".join(f"{axis}={getattr(config, axis)}" for axis in MESH_AXES)
+
+
 def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """The (data, fsdp, tensor) mesh over the first devices that it needs.
+    """The (data, fsdp, sequence, tensor) mesh over the first devices that it needs.
 
     Raises:
         ValueError: fewer devices than the mesh asks for, or a remainder with -1.
     """
     devices = list(jax.devices() if devices is None else devices)
-    sizes = [config.data, config.fsdp, config.tensor]
+    sizes = [getattr(config, axis) for axis in MESH_AXES]
     fixed = math.prod(size for size in sizes if size != -1)
     if -1 in sizes and len(devices) % fixed == 0:
         sizes[sizes.index(-1)] = len(devices) // fixed
     if -1 in sizes or math.prod(sizes) > len(devices):
-        asked = f"data={config.data}, fsdp={config.fsdp}, tensor={config.tensor}"
         raise ValueError(
-            f"mesh: {asked} does not fit {len(devices)} {devices[0].platform} device(s); lower "
-            "it, or for a trial on CPU set XLA_FLAGS=--xla_force_host_platform_device_count=8"
+            f"mesh: {_sizes(config)} does not fit {len(devices)} {devices[0].platform} "
+            "device(s); lower it, or for a trial on CPU set "
+            "XLA_FLAGS=--xla_force_host_platform_device_count=8"
         )
     return jax.make_mesh(
         tuple(sizes),
@@ -74,15 +80,19 @@ def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -
 
 
 def partition_spec(axes: Sequence[str | None], shape: Sequence[int], mesh: Any) -> PartitionSpec:
-    """Where an array of this shape lives. An axis that does not divide evenly is replicated."""
+    """Where an array of this shape lives.
+
+    A dimension is split over the first of its mesh axes, as many as divide it evenly, and
+    replicated over the others.
+    """
     if len(axes) != len(shape):
         raise ValueError(f"axes {tuple(axes)} do not name the dimensions of shape {tuple(shape)}")
     entries = []
     for name, size in zip(axes, shape, strict=True):
         names = RULES[name] if name else ()
         names = tuple(axis for axis in names if mesh.shape.get(axis, 1) > 1)
-        if size % math.prod(mesh.shape[axis] for axis in names):
-            names = ()
+        while size % math.prod(mesh.shape[axis] for axis in names):
+            names = names[:-1]
         entries.append(names[0] if len(names) == 1 else names or None)
     return PartitionSpec(*entries)
 

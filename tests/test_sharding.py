@@ -12,7 +12,8 @@ from medr_jax.models.transformer import abstract_model
 from medr_jax.sharding import MeshConfig, make_mesh, partition_spec
 from medr_jax.testing.models import small_config
 
-CUBE = AbstractMesh((2, 2, 2), sharding.MESH_AXES)
+CUBE = AbstractMesh((2, 2, 1, 2), sharding.MESH_AXES)
+LONG = AbstractMesh((1, 2, 4, 2), sharding.MESH_AXES)
 
 
 @pytest.mark.parametrize(
@@ -21,17 +22,33 @@ CUBE = AbstractMesh((2, 2, 2), sharding.MESH_AXES)
         (("batch", "length", "activation"), (8, 5, 16), (("data", "fsdp"), None, None)),
         (("embed", "heads", "head_dim"), (16, 4, 8), ("fsdp", "tensor", None)),
         (("vocab", "embed"), (10, 16), ("tensor", "fsdp")),
-        # 3 key heads do not divide over 2 devices, 6 rows not over 4: replicated, not refused
+        # 3 key heads do not divide over 2 devices, 6 rows over 2 but not over 4: not refused
         (("embed", "kv_heads", "head_dim"), (16, 3, 8), ("fsdp", None, None)),
-        (("batch", None), (6, 3), (None, None)),
+        (("batch", None), (6, 3), ("data", None)),
+        (("batch", None), (3, 3), (None, None)),
     ],
 )
 def test_rules(axes, shape, expected):
     assert partition_spec(axes, shape, CUBE) == PartitionSpec(*expected)
 
 
+@pytest.mark.parametrize(
+    ("axes", "shape", "expected"),
+    [
+        (("batch", "length", "activation"), (2, 64, 16), ("fsdp", "sequence", None)),
+        # Parameters do not know rows: their embedding dimension is split instead.
+        (("embed", "mlp"), (16, 32), (("fsdp", "sequence"), "tensor")),
+        # Attention sees whole rows: its heads are split in their stead, where they divide.
+        (("batch", None, "attention_heads"), (2, 64, 8), ("fsdp", None, ("tensor", "sequence"))),
+        (("batch", None, "attention_heads"), (2, 64, 6), ("fsdp", None, "tensor")),
+    ],
+)
+def test_rules_for_long_rows(axes, shape, expected):
+    assert partition_spec(axes, shape, LONG) == PartitionSpec(*expected)
+
+
 def test_a_flat_mesh_splits_nothing():
-    flat = AbstractMesh((1, 1, 1), sharding.MESH_AXES)
+    flat = AbstractMesh((1, 1, 1, 1), sharding.MESH_AXES)
     assert partition_spec(("vocab", "embed"), (8, 8), flat) == PartitionSpec(None, None)
 
 

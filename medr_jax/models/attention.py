@@ -5,58 +5,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
-from medr_jax.models.config import AttentionBackend, ModelConfig
+from medr_jax.models.attention_backends import self_attention
+from medr_jax.models.config import ModelConfig
 from medr_jax.models.kv_cache import KVCache, Rows
 from medr_jax.models.layers import RMSNorm, ShortConv, constant, init_std, rotate, weight
 from medr_jax.sharding import constrain
-
-QUERY_BLOCK = 128
-"""Most queries per block of the ``blocked`` backend; a row is cut into equal blocks."""
-
-
-def attention(
-    q_BKGTH: Float[Array, "B K G T H"],
-    k_BKSH: Float[Array, "B K S H"],
-    v_BKSH: Float[Array, "B K S H"],
-    mask_BTS: Bool[Array, "B T S"],
-) -> Float[Array, "B K G T H"]:
-    """softmax(q k / sqrt(H)) v where the mask allows; scores and softmax in float32.
-
-    G query heads share each of K key heads. A query that may see nothing gets the mean of all
-    values, not NaN.
-    """
-    q_BKGTH = q_BKGTH * q_BKGTH.shape[-1] ** -0.5
-    scores = jnp.einsum("BKGTH,BKSH->BKGTS", q_BKGTH, k_BKSH, preferred_element_type=jnp.float32)
-    scores = jnp.where(mask_BTS[:, None, None], scores, jnp.finfo(jnp.float32).min)
-    weights = jax.nn.softmax(scores, axis=-1).astype(v_BKSH.dtype)
-    return jnp.einsum("BKGTS,BKSH->BKGTH", weights, v_BKSH)
-
-
-def self_attention(
-    q_BTNH: Float[Array, "B T N H"],
-    k_BTKH: Float[Array, "B T K H"],
-    v_BTKH: Float[Array, "B T K H"],
-    segment_ids_BT: Int[Array, "B T"],
-    backend: AttentionBackend = AttentionBackend.auto,
-) -> Float[Array, "B T N H"]:
-    """Causal attention within each segment of packed rows; padding is segment 0."""
-    B, T, N, H = q_BTNH.shape
-    K = k_BTKH.shape[2]
-    q = q_BTNH.reshape(B, T, K, N // K, H).transpose(0, 2, 3, 1, 4)
-    k, v = k_BTKH.transpose(0, 2, 1, 3), v_BTKH.transpose(0, 2, 1, 3)
-    if backend is AttentionBackend.auto:
-        backend = AttentionBackend.blocked if T > QUERY_BLOCK else AttentionBackend.einsum
-    step = -(-T // -(-T // QUERY_BLOCK)) if backend is AttentionBackend.blocked else T
-    blocks = []
-    for start in range(0, T, step):
-        end = min(start + step, T)
-        causal = jnp.arange(start, end)[:, None] >= jnp.arange(end)[None, :]
-        same = segment_ids_BT[:, start:end, None] == segment_ids_BT[:, None, :end]
-        blocks.append(attention(q[..., start:end, :], k[:, :, :end], v[:, :, :end], causal & same))
-    out = blocks[0] if len(blocks) == 1 else jnp.concatenate(blocks, axis=3)
-    return out.transpose(0, 3, 1, 2, 4).reshape(B, T, N, H)
 
 
 class Inputs(NamedTuple):

@@ -27,12 +27,20 @@ class Remat(Enum):
 
 
 class AttentionBackend(Enum):
-    """``einsum`` scores all keys at once; ``blocked`` lets a block of queries see only keys
-    before its end, which saves up to half of the work; ``auto`` goes by the length."""
+    """How attention is computed; every one gives the same.
+
+    ``einsum`` scores all keys at once; ``blocked`` lets a block of queries see only keys before
+    its end, which saves up to half of the work; ``chunked`` needs memory for one chunk of scores
+    only, so it is for long rows; ``splash`` is the TPU's kernel, ``cudnn`` the GPU's. ``auto``
+    takes the kernel of the mesh's devices where it fits the shapes, else goes by the length.
+    """
 
     auto = "auto"
     einsum = "einsum"
     blocked = "blocked"
+    chunked = "chunked"
+    splash = "splash"
+    cudnn = "cudnn"
 
 
 # unsafe_hash: a config is part of a module's static structure, which jit hashes.
