@@ -15,6 +15,7 @@ SCHEMAS = {
     "synthesis": "medr_jax.trajectories.config:SynthesisConfig",
     "model": "medr_jax.models.config:ModelConfig",
     "mesh": "medr_jax.sharding:MeshConfig",
+    "distributed": "medr_jax.training.distributed:DistributedConfig",
     "optimizer": "medr_jax.training.optimizer:OptimizerConfig",
     "training": "medr_jax.training.loop:TrainingConfig",
     "data": "medr_jax.loader.pipeline:DataConfig",

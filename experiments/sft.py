@@ -2,11 +2,13 @@
 
 python -m experiments.sft experiment=quickstart
 python -m experiments.sft -m optimizer.learning_rate=1e-3,3e-3 training.num_steps=20
+python -m experiments.sft distributed=auto mesh=fsdp    # on every host of a TPU pod
 """
 
 from experiments._main import entry_point
 from medr_jax import console
 from medr_jax.launch import training
+from medr_jax.training import distributed
 
 
 @entry_point(
@@ -20,6 +22,7 @@ from medr_jax.launch import training
     "agent",
     "model",
     "mesh",
+    "distributed",
     "optimizer",
     "training",
     "data",
@@ -27,6 +30,7 @@ from medr_jax.launch import training
 )
 def main(config) -> None:
     """Trains, or goes on training; prints where losses and speed ended, and where it all is."""
+    distributed.connect(config.distributed)
     _, run = training.sft(config)
     console.facts(run.manifest.counts)
     console.say(f"curve        {run.path / 'curve.png'}")

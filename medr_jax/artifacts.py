@@ -83,6 +83,23 @@ def code_version(*modules: str) -> str:
     return digest.hexdigest()[:12]
 
 
+def artifact_path(
+    root: str | os.PathLike[str],
+    stage: str,
+    *,
+    config: Any,
+    inputs: Mapping[str, str],
+    version: str,
+) -> Path:
+    """The folder in which ``get_or_build`` keeps, or would keep, this artifact."""
+    return Path(root) / stage / artifact_key(stage, _plain(config), inputs, version)
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    settings = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config)
+    return msgspec.to_builtins(settings)
+
+
 def get_or_build(
     root: str | os.PathLike[str],
     stage: str,
@@ -100,10 +117,8 @@ def get_or_build(
     Raises:
         ValueError: a finished artifact's files are missing or changed.
     """
-    settings = dataclasses.asdict(config) if dataclasses.is_dataclass(config) else dict(config)
-    settings = msgspec.to_builtins(settings)
-    key = artifact_key(stage, settings, inputs, version)
-    path = Path(root) / stage / key
+    settings = _plain(config)
+    path = artifact_path(root, stage, config=config, inputs=inputs, version=version)
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path.with_suffix(".lock")):
         if (path / MANIFEST).exists():
@@ -113,7 +128,7 @@ def get_or_build(
         outcome = build(path)
         manifest = Manifest(
             stage=stage,
-            key=key,
+            key=path.name,
             version=version,
             config=settings,
             inputs=dict(inputs),

@@ -79,6 +79,29 @@ def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -
     )
 
 
+def row_share(mesh: Mesh, process: int | None = None) -> tuple[int, int]:
+    """(index, count): which of how many equal parts of a batch's rows this process holds.
+
+    Processes among which rows are not split, but heads or the tokens of a row, hold the same.
+
+    Raises:
+        ValueError: parts that overlap without being the same.
+    """
+    process = jax.process_index() if process is None else process
+    by_row = mesh.devices.reshape(mesh.shape["data"] * mesh.shape["fsdp"], -1)
+    held: dict[int, set[int]] = {}
+    for row, devices in enumerate(by_row):
+        for device in devices:
+            held.setdefault(device.process_index, set()).add(row)
+    parts = sorted({tuple(sorted(rows)) for rows in held.values()})
+    if len({len(part) for part in parts}) > 1 or sum(map(len, parts)) != len(by_row):
+        raise ValueError(
+            f"mesh: {dict(mesh.shape)} over {len(held)} processes splits rows so that parts of "
+            "them overlap; make mesh.data * mesh.fsdp a multiple or a divisor of the processes"
+        )
+    return parts.index(tuple(sorted(held[process]))), len(parts)
+
+
 def partition_spec(axes: Sequence[str | None], shape: Sequence[int], mesh: Any) -> PartitionSpec:
     """Where an array of this shape lives.
 
@@ -126,3 +149,13 @@ def constrain(array: jax.Array, *axes: str | None) -> jax.Array:
     if mesh.empty or mesh.size == 1:
         return array
     return jax.lax.with_sharding_constraint(array, partition_spec(axes, array.shape, mesh))
+
+
+def num_shards(axis: str, size: int) -> int:
+    """Into how many parts the current mesh splits a dimension of this logical axis and size."""
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty:
+        return 1
+    (names,) = partition_spec((axis,), (size,), mesh)
+    names = (names,) if isinstance(names, str) else names or ()
+    return math.prod(mesh.shape[name] for name in names)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from medr_jax.artifacts import Artifact, Outcome
 from medr_jax.data.tfds_builder import read_metadata
 from medr_jax.launch import record, stages
+from medr_jax.launch.together import run_stage_together
 from medr_jax.sft.train import train_sft
 from medr_jax.tokens.tokenizer import Tokenizer
 from medr_jax.training.compile_cache import enable_compile_cache
@@ -41,7 +42,7 @@ def sft(config: SimpleNamespace, dataset: Artifact | None = None) -> tuple[Artif
             facts=record.environment(),
         )
 
-    run = stages.run_stage(
+    run = run_stage_together(
         config,
         "sft",
         # Not the mesh: a run may go on upon another one.

@@ -43,7 +43,7 @@ def self_attention(
 
     On a mesh (``jax.set_mesh``) rows are split over data and fsdp, heads over tensor and
     sequence. Where the heads do not divide over sequence, queries stay split along the row and
-    every device sees all keys. Key heads that are fewer than the devices are repeated.
+    every device sees all keys. Key heads that are fewer than the devices are on several of them.
 
     Raises:
         ValueError: the backend that was asked for does not take these shapes.
@@ -52,31 +52,44 @@ def self_attention(
     if mesh.empty or mesh.size == 1:
         compute = _backend(backend, q_BTNH, split_queries=False)
         return compute(q_BTNH, k_BTKH, v_BTKH, segment_ids_BT, segment_ids_BT, 0)
-    rows, _, heads, _ = partition_spec(("batch", None, "attention_heads", None), q_BTNH.shape, mesh)
-    head_axes = (heads,) if isinstance(heads, str) else heads or ()
-    length = partition_spec(("length",), q_BTNH.shape[1:2], mesh)[0]
-    length = None if "sequence" in head_axes else length
-    shards = math.prod(mesh.shape[axis] for axis in head_axes)
-    copies = math.lcm(k_BTKH.shape[2], shards) // k_BTKH.shape[2]
+    whole_rows = ("batch", None, "attention_heads", None)
+    rows, _, heads, _ = partition_spec(whole_rows, q_BTNH.shape, mesh)
+    key_heads = partition_spec(whole_rows, k_BTKH.shape, mesh)[2]
+    (length,) = partition_spec(("length",), q_BTNH.shape[1:2], mesh)
+    length = None if "sequence" in _axes(heads) else length
     compute = _backend(backend, q_BTNH, split_queries=length is not None)
+    group = q_BTNH.shape[2] // k_BTKH.shape[2]
 
     def one_device(q, k, v, query_segments, segments):
+        if heads != key_heads:
+            first_head = jax.lax.axis_index(_axes(heads)) * q.shape[2]
+            index = _axes(key_heads)
+            first_key_head = jax.lax.axis_index(index) * k.shape[2] if index else 0
+            k, v = (_own_heads(x, first_head, first_key_head, q.shape[2], group) for x in (k, v))
         first = jax.lax.axis_index(length) * q.shape[1] if length else 0
         return compute(q, k, v, query_segments, segments, first)
 
-    queries, keys = PartitionSpec(rows, length, heads), PartitionSpec(rows, None, heads)
+    queries, keys = PartitionSpec(rows, length, heads), PartitionSpec(rows, None, key_heads)
     return jax.shard_map(
         one_device,
         in_specs=(queries, keys, keys, PartitionSpec(rows, length), PartitionSpec(rows)),
         out_specs=queries,
         check_vma=False,  # Pallas kernels do not say over which axes their results vary
-    )(
-        q_BTNH,
-        jnp.repeat(k_BTKH, copies, axis=2),
-        jnp.repeat(v_BTKH, copies, axis=2),
-        segment_ids_BT,
-        segment_ids_BT,
-    )
+    )(q_BTNH, k_BTKH, v_BTKH, segment_ids_BT, segment_ids_BT)
+
+
+def _axes(entry: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """The mesh axes of one entry of a PartitionSpec."""
+    return (entry,) if isinstance(entry, str) else entry or ()
+
+
+def _own_heads(
+    k_BSKH: jax.Array, first_head: jax.Array, first_key_head: jax.Array | int, N: int, group: int
+) -> jax.Array:
+    """The key heads that ``N`` query heads from ``first_head`` on use, each for as many."""
+    shared = math.gcd(N, group)  # query heads in a row that surely have one key head in common
+    index = (first_head + jnp.arange(0, N, shared)) // group - first_key_head
+    return jnp.take(k_BSKH, index, axis=2)
 
 
 def _backend(backend: AttentionBackend, q_BTNH: jax.Array, *, split_queries: bool) -> Callable:

@@ -19,11 +19,16 @@ class RopeScaling(Enum):
 
 
 class Remat(Enum):
-    """What the backward pass recomputes: nothing, all of a layer, or all but its matmuls."""
+    """What the backward pass recomputes of a layer, from the least memory to the most:
+
+    ``offload`` all, and the layers' inputs wait in the host's memory; ``full`` all; ``dots`` all
+    but matmuls and attention; ``none`` nothing.
+    """
 
     none = "none"
-    full = "full"
     dots = "dots"
+    full = "full"
+    offload = "offload"
 
 
 class AttentionBackend(Enum):

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from medr_jax.models.attention_backends import mesh_platform
 from medr_jax.models.config import ModelConfig
 from medr_jax.sharding import constrain
 
@@ -18,7 +19,7 @@ from medr_jax.sharding import constrain
 class Rows(NamedTuple):
     """Which cache slots an extension addresses and how far it fills them."""
 
-    slots_B: jax.Array  # slot of each row; distinct among rows that have new tokens
+    slots_B: jax.Array | None  # distinct among rows that have new tokens; None: row b in slot b
     starts_B: jax.Array  # tokens the slot held before
     num_new_B: jax.Array  # of the T columns given, how many of this row are real
 
@@ -50,9 +51,8 @@ class KVCache:
 
     def rows(self, num_new_B: Int[Array, " B"], slots_B: Int[Array, " B"] | None = None) -> Rows:
         """Addresses of the next tokens; without ``slots_B``, row b is slot b."""
-        if slots_B is None:
-            slots_B = jnp.arange(self.lengths.shape[0], dtype=jnp.int32)
-        return Rows(slots_B, self.lengths[slots_B], num_new_B)
+        starts_B = self.lengths if slots_B is None else self.lengths[slots_B]
+        return Rows(slots_B, starts_B, num_new_B)
 
     def write(
         self,
@@ -66,7 +66,7 @@ class KVCache:
         positions = rows.starts_B[:, None] + columns
         # Columns that are not real go out of bounds, where the scatter drops them.
         positions = jnp.where(columns < rows.num_new_B[:, None], positions, self.keys.shape[2])
-        where = (layer, rows.slots_B[:, None], positions)
+        where = (layer, _slots(rows)[:, None], positions)
         return dataclasses.replace(
             self,
             keys=self.keys.at[where].set(k_BTKH.astype(self.keys.dtype), mode="drop"),
@@ -77,13 +77,14 @@ class KVCache:
         self, layer: int | jax.Array, q_BTNH: Float[Array, "B T N H"], rows: Rows
     ) -> Float[Array, "B T N H"]:
         """Attention of new queries over their slot, up to and including their own position."""
-        keys = self.keys[layer, rows.slots_B]
-        values = self.values[layer, rows.slots_B]
+        keys, values = (_of_rows(array, layer, rows) for array in (self.keys, self.values))
         B, T, N, H = q_BTNH.shape
         K = keys.shape[2]
         own = rows.starts_B[:, None] + jnp.arange(T)
         mask_BTS = jnp.arange(keys.shape[1]) <= own[..., None]
         q_BTKGH = q_BTNH.reshape(B, T, K, N // K, H) * H**-0.5
+        if T == 1 and mesh_platform() in ("cpu", ""):
+            return _attend_one(q_BTKGH[:, 0], keys, values, mask_BTS[:, 0]).reshape(B, T, N, H)
         scores = jnp.einsum("BTKGH,BSKH->BKGTS", q_BTKGH, keys, preferred_element_type=jnp.float32)
         scores = jnp.where(mask_BTS[:, None, None], scores, jnp.finfo(jnp.float32).min)
         weights = jax.nn.softmax(scores, axis=-1).astype(values.dtype)
@@ -91,7 +92,7 @@ class KVCache:
 
     def past_inputs(self, layer: int | jax.Array, rows: Rows) -> Float[Array, "B C D"]:
         """The convolution's last inputs before the new tokens; zeros before the first."""
-        return self.conv[layer, rows.slots_B]
+        return _of_rows(self.conv, layer, rows)
 
     def remember_inputs(
         self, layer: int | jax.Array, x_BTD: Float[Array, "B T D"], rows: Rows
@@ -102,13 +103,13 @@ class KVCache:
         index = rows.num_new_B[:, None] + jnp.arange(past)
         kept = jnp.take_along_axis(inputs, index[..., None], axis=1)
         # Rows without new tokens may name any slot, another row's too: they must not write.
-        slots = jnp.where(rows.num_new_B > 0, rows.slots_B, self.conv.shape[1])
+        slots = jnp.where(rows.num_new_B > 0, _slots(rows), self.conv.shape[1])
         conv = self.conv.at[layer, slots].set(kept.astype(self.conv.dtype), mode="drop")
         return dataclasses.replace(self, conv=conv)
 
     def advance(self, rows: Rows) -> "KVCache":
         """Counts the new tokens in."""
-        lengths = self.lengths.at[rows.slots_B].add(rows.num_new_B)
+        lengths = self.lengths.at[_slots(rows)].add(rows.num_new_B)
         return dataclasses.replace(self, lengths=lengths)
 
     def clear(self, slots: Int[Array, " n"]) -> "KVCache":
@@ -118,3 +119,28 @@ class KVCache:
             conv=self.conv.at[:, slots].set(0, mode="drop"),
             lengths=self.lengths.at[slots].set(0, mode="drop"),
         )
+
+
+def _slots(rows: Rows) -> jax.Array:
+    if rows.slots_B is None:
+        return jnp.arange(rows.num_new_B.shape[0], dtype=jnp.int32)
+    return rows.slots_B
+
+
+def _of_rows(array: jax.Array, layer: int | jax.Array, rows: Rows) -> jax.Array:
+    """A layer's part of the cache, row by row; in place it is no copy."""
+    return array[layer] if rows.slots_B is None else array[layer, rows.slots_B]
+
+
+def _attend_one(
+    q_BKGH: jax.Array, keys_BSKH: jax.Array, values_BSKH: jax.Array, mask_BS: jax.Array
+) -> jax.Array:
+    """Attention of a single query a row as products and sums, (B, K, G, H).
+
+    XLA's CPU backend turns matrix products of one row into slow loops.
+    """
+    products = q_BKGH[:, None].astype(jnp.float32) * keys_BSKH[:, :, :, None]
+    scores_BSKG = jnp.where(mask_BS[..., None, None], products.sum(-1), jnp.finfo(jnp.float32).min)
+    weights_BSKG = jax.nn.softmax(scores_BSKG, axis=1)
+    out = jnp.sum(weights_BSKG[..., None] * values_BSKH[:, :, :, None], axis=1)
+    return out.astype(values_BSKH.dtype)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from medr_jax.models.transformer import Transformer
+from medr_jax.sharding import constrain, num_shards
 
 NEVER = -1e30
 """Logit of a token that must not be sampled; finite, so that no gradient becomes NaN."""
@@ -37,31 +38,46 @@ def token_logprobs(
     temperature: float = 1.0,
     banned_ids: Sequence[int] = (),
 ) -> Float[Array, "*batch"]:
-    """log p(target | hidden) in float32, ``chunk_size`` tokens of logits at a time.
+    """log p(target | hidden) in float32, about ``chunk_size`` tokens of logits at a time.
 
     logits[target] - logsumexp(logits), of the same distribution the sampler draws from when
     ``temperature`` and ``banned_ids`` are the sampler's. The backward pass computes each chunk's
-    logits again, so memory is chunk_size * vocab_size forward and backward.
+    logits again, so memory is chunk_size * vocab_size forward and backward, on each of the
+    devices that the tokens are split over.
     """
 
     @jax.checkpoint
     def chunk(inputs: tuple[jax.Array, jax.Array]) -> jax.Array:
-        hidden_ND, targets_N = inputs
-        logits_NV = policy_logits(model.logits(hidden_ND), temperature, banned_ids)
+        hidden_RCD, targets_RC = inputs
+        hidden_RCD = constrain(hidden_RCD, "batch", "length", "activation")
+        logits_RCV = policy_logits(model.logits(hidden_RCD), temperature, banned_ids)
+        logits_RCV = constrain(logits_RCV, "batch", "length", "vocab")
         # A masked sum, not a gather: it stays local where the vocabulary is split over devices.
-        chosen = jnp.arange(logits_NV.shape[-1]) == targets_N[:, None]
-        target_N = jnp.sum(jnp.where(chosen, logits_NV, 0.0), axis=-1)
-        return target_N - jax.nn.logsumexp(logits_NV, axis=-1)
+        chosen = jnp.arange(logits_RCV.shape[-1]) == targets_RC[..., None]
+        target_RC = jnp.sum(jnp.where(chosen, logits_RCV, 0.0), axis=-1)
+        return target_RC - jax.nn.logsumexp(logits_RCV, axis=-1)
 
-    flat = hidden.reshape(-1, hidden.shape[-1])
-    count = flat.shape[0]
-    num_chunks = -(-count // chunk_size)
-    size = -(-count // num_chunks)
-    padding = num_chunks * size - count
-    chunks = jnp.pad(flat, ((0, padding), (0, 0))).reshape(num_chunks, size, -1)
-    ids = jnp.pad(targets.reshape(-1), (0, padding)).reshape(num_chunks, size)
-    logprobs = jax.lax.map(chunk, (chunks, ids))
-    return logprobs.reshape(-1)[:count].reshape(targets.shape)
+    hidden_NTD, num_chunks = _rows_and_chunks(hidden, chunk_size)
+    N, T = hidden_NTD.shape[:2]
+    padding = -T % num_chunks
+
+    def cut(rows: jax.Array) -> jax.Array:
+        # Every num_chunks-th token, so that each chunk has some of every device's part of a row.
+        rows = jnp.pad(rows, ((0, 0), (0, padding)) + ((0, 0),) * (rows.ndim - 2))
+        return jnp.moveaxis(rows.reshape(N, -1, num_chunks, *rows.shape[2:]), 2, 0)
+
+    logprobs = jax.lax.map(chunk, (cut(hidden_NTD), cut(targets.reshape(N, T))))
+    return jnp.moveaxis(logprobs, 0, 2).reshape(N, -1)[:, :T].reshape(targets.shape)
+
+
+def _rows_and_chunks(hidden: jax.Array, chunk_size: int) -> tuple[jax.Array, int]:
+    """``hidden`` as (rows, length, D), and into how many chunks the length is cut."""
+    rows = hidden.reshape(-1, *hidden.shape[-2:]) if hidden.ndim > 2 else hidden[None]
+    shards = num_shards("batch", rows.shape[0]) * num_shards("length", rows.shape[1])
+    num_chunks = -(-rows.shape[0] * rows.shape[1] // (chunk_size * shards))
+    if num_chunks > rows.shape[1]:  # many short rows: one long one
+        rows = rows.reshape(1, -1, rows.shape[-1])
+    return rows, num_chunks
 
 
 class Selected(NamedTuple):

@@ -6,14 +6,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
 from medr_jax import sharding
 from medr_jax.models.attention import Attention
+from medr_jax.models.chunked_attention import KEPT
 from medr_jax.models.config import ModelConfig, Remat
 from medr_jax.models.kv_cache import KVCache, Rows
 from medr_jax.models.layers import MLP, RMSNorm, rope_angles, weight
+
+RESIDUAL = "residual"
+"""Name of each layer's input, to the rematerialisation policies."""
 
 
 class Block(nnx.Module):
@@ -80,7 +85,7 @@ class Transformer(nnx.Module):
         rope = rope_angles(positions_BT, self.config)
 
         def layer(x_BTD: jax.Array, block: Block, _: int | jax.Array) -> jax.Array:
-            return block(x_BTD, rope, segment_ids_BT)
+            return block(checkpoint_name(x_BTD, RESIDUAL), rope, segment_ids_BT)
 
         x_BTD = sharding.constrain(self._embed(token_ids_BT), "batch", "length", "activation")
         return self.final_norm(self._run(layer, x_BTD, self.config.remat))
@@ -118,7 +123,12 @@ class Transformer(nnx.Module):
         )
 
     def _embed(self, token_ids_BT: Int[Array, "B T"]) -> Float[Array, "B T D"]:
-        x_BTD = jnp.take(self.embedding[...], token_ids_BT, axis=0).astype(self.config.dtype)
+        table_VD = self.embedding[...]
+        if token_ids_BT.size > table_VD.shape[0]:
+            # Less to move between devices than what is looked up, which would be split the
+            # table's way first and then the batch's.
+            table_VD = sharding.constrain(table_VD, "vocab", "activation")
+        x_BTD = jnp.take(table_VD, token_ids_BT, axis=0).astype(self.config.dtype)
         if self.config.scale_embeddings:
             x_BTD = x_BTD * self.config.embed_dim**0.5
         return x_BTD
@@ -132,17 +142,34 @@ class Transformer(nnx.Module):
 
         scanned = self.config.scan_layers
         if remat is not Remat.none:
-            policy = None
-            if remat is Remat.dots:
-                policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable
             # Inside a scan the loop itself keeps the compiler from undoing the recomputation.
-            step = jax.checkpoint(step, policy=policy, prevent_cse=not scanned)
+            step = jax.checkpoint(step, policy=_saved(remat), prevent_cse=not scanned)
         if scanned:
             indices = jnp.arange(self.config.num_layers)
             return jax.lax.scan(lambda c, x: (step(c, *x), None), carry, (stacked, indices))[0]
         for index, state in enumerate(_unstack(stacked, self.config.num_layers)):
             carry = step(carry, state, index)
         return carry
+
+
+def _saved(remat: Remat) -> Callable[..., Any] | None:
+    """What is kept for the backward pass; None = a layer's inputs only.
+
+    Results of attention are kept with the matmuls: computing them again costs most in long rows.
+    """
+    policies = jax.checkpoint_policies
+    if remat is Remat.dots:
+        return policies.save_from_both_policies(
+            policies.dots_with_no_batch_dims_saveable, policies.save_only_these_names(KEPT)
+        )
+    if remat is Remat.offload:
+        return policies.save_and_offload_only_these_names(
+            names_which_can_be_saved=[],
+            names_which_can_be_offloaded=[RESIDUAL],
+            offload_src="device",
+            offload_dst="pinned_host",
+        )
+    return None
 
 
 def _unstack(stacked: nnx.State, count: int) -> list[nnx.State]:

@@ -47,9 +47,9 @@ def build(
 def loss_capacity(packed: PackedRows, micro_rows: int, context_weight: float, mesh: Mesh) -> int:
     """Most positions with a loss that any micro-batch can have; 0 = not worth gathering.
 
-    Gathering moves positions between rows, so it is left out where rows are split over devices.
+    Gathering moves positions between and along rows, so it is left out where devices split those.
     """
-    if context_weight or mesh.shape["data"] * mesh.shape["fsdp"] > 1:
+    if context_weight or any(mesh.shape[axis] > 1 for axis in ("data", "fsdp", "sequence")):
         return 0
     densest = int(packed.loss_mask.sum(axis=1, dtype=np.int64).max())
     capacity = -(-densest * micro_rows // 128) * 128

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from jax.sharding import Mesh
 
+from medr_jax import sharding
 from medr_jax.artifacts import Outcome
 from medr_jax.data.packing import PackedRows
 from medr_jax.loader.pipeline import DataConfig, Loader, evaluation_batches
@@ -82,7 +83,9 @@ def train_sft(
         tool_schemas=tool_schemas,
         cache_dir=cache_dir or out / "packed",
     )
-    policy.save_description(out, settings.model, tokenizer, protocol)
+    first = jax.process_index() == 0  # the one process that writes what is not a checkpoint
+    if first:
+        policy.save_description(out, settings.model, tokenizer, protocol)
     rows = {
         split: data.packed(split, data_config.row_length)
         for split in filter(None, (data_config.train_split, data_config.dev_split))
@@ -90,9 +93,11 @@ def train_sft(
     with jax.set_mesh(settings.mesh):
         state, num_compiled = _train(settings, rows, data, out, dict(facts or {}))
         content_hash = fingerprint(state.params)
-    records = read_metrics(out / METRICS)
-    plot_curves(records, out / CURVE)
-    counts = rows[data_config.train_split].counts | _summary(records) | {"compiled": num_compiled}
+    counts = rows[data_config.train_split].counts | {"compiled": num_compiled}
+    if first:
+        records = read_metrics(out / METRICS)
+        plot_curves(records, out / CURVE)
+        counts |= _summary(records)
     return Outcome(content_hash=content_hash, counts=counts)
 
 
@@ -114,7 +119,8 @@ def _train(
         mesh,
         capacity=step.loss_capacity(packed, micro_rows, settings.data.context_weight, mesh),
     )
-    processes = {"process_index": jax.process_index(), "process_count": jax.process_count()}
+    share, num_shares = sharding.row_share(mesh)
+    processes = {"process_index": share, "process_count": num_shares}
     task = Task(
         step=made.step,
         source=Loader(
@@ -183,7 +189,7 @@ def _plain(config: Any) -> dict[str, Any]:
 def _check_batch(config: TrainingConfig, mesh: Mesh) -> None:
     shards = mesh.shape["data"] * mesh.shape["fsdp"]
     micro_rows = config.batch_rows // config.grad_accumulation
-    if micro_rows % shards or config.batch_rows % jax.process_count():
+    if micro_rows % shards:
         raise ValueError(
             f"training.batch_rows={config.batch_rows} in grad_accumulation="
             f"{config.grad_accumulation} micro-batches: {micro_rows} rows each must be a multiple "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from medr_jax import console
@@ -129,10 +130,11 @@ class _Run:
         with console.bar("training", config.num_steps - start) as advance:
             for number in range(start + 1, config.num_steps + 1):
                 batch = self._task.source.next_batch(state.params)
-                state, metrics = self._task.step(state, self._task.place(batch))
+                placed = self._task.place(batch)
+                state, metrics = self._task.step(state, placed)
                 if pending is not None:
                     advance(1, self._read(pending))
-                pending = _Pending(number, metrics, batch)
+                pending = _Pending(number, metrics, _num_tokens(placed["segment_ids"]), batch)
                 if self._is_due(number) or stop.requested:
                     advance(1, self._read(pending))
                     pending = None
@@ -166,7 +168,7 @@ class _Run:
         self._require_finite(pending, values)
         now = time.perf_counter()
         seconds, self._clock = now - self._clock, now
-        tokens = int(np.count_nonzero(pending.batch["segment_ids"])) * jax.process_count()
+        tokens = int(pending.num_tokens)
         values |= {"tokens": tokens, "tokens_per_s": round(tokens / seconds, 1)}
         if pending.number % self._config.log_every == 0 or pending.number == self._config.num_steps:
             self._metrics.append(TRAIN, pending.number, values)
@@ -191,7 +193,13 @@ class _Pending:
 
     number: int
     metrics: dict[str, Ratio]
-    batch: Batch
+    num_tokens: jax.Array  # () of the whole batch, padding left out
+    batch: Batch  # this process's part
+
+
+@jax.jit
+def _num_tokens(segment_ids: jax.Array) -> jax.Array:
+    return jnp.count_nonzero(segment_ids)
 
 
 def _require_same_run(meta: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:

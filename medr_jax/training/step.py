@@ -35,19 +35,30 @@ must not depend on the parameters."""
 
 
 def gradients(
-    loss_fn: LossFn, params: Any, batch: dict[str, jax.Array], rng: jax.Array
+    loss_fn: LossFn,
+    params: Any,
+    batch: dict[str, jax.Array],
+    rng: jax.Array,
+    layout: Any = None,
 ) -> tuple[Any, dict[str, Ratio]]:
     """Gradient of loss total / loss count over all micro-batches, and the summed ratios.
 
     Leading axis of ``batch``: micro-batches. Totals are summed before the one division, so the
     result does not depend on how rows were grouped (a mean of per-micro-batch means would).
+    ``layout``, the parameters' shardings, is what gradients get, sums of them included; without,
+    the compiler places them, and versions of JAX differ in where.
     """
 
     def total(params: Any, micro: dict[str, jax.Array], rng: jax.Array):
         ratios = loss_fn(params, micro, rng)
         return ratios["loss"].total, ratios
 
-    grad_fn = jax.grad(total, has_aux=True)
+    def grad_fn(*arguments: Any) -> tuple[Any, dict[str, Ratio]]:
+        grads, ratios = jax.grad(total, has_aux=True)(*arguments)
+        if layout is not None:
+            grads = jax.lax.with_sharding_constraint(grads, layout)
+        return grads, ratios
+
     num_micro = jax.tree.leaves(batch)[0].shape[0]
     rngs = jax.random.split(rng, num_micro)
     if num_micro == 1:
@@ -76,12 +87,13 @@ def make_train_step(
     """A jitted ``step(state, batch) -> (state, metrics)`` that consumes its state.
 
     Metrics: the loss's ratios, and as ratios over 1 ``grad_norm`` (before clipping) and
-    ``learning_rate``. The new state lies where ``state`` does.
+    ``learning_rate``. The new state lies where ``state`` does, gradients where parameters do.
     """
+    layout = state_shardings(state)
 
     def step(state: TrainState, batch: dict[str, jax.Array]):
         rng = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
-        grads, ratios = gradients(loss_fn, state.params, batch, rng)
+        grads, ratios = gradients(loss_fn, state.params, batch, rng, layout.params)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         one = jnp.ones(())
         metrics = {
@@ -97,7 +109,7 @@ def make_train_step(
         )
         return new, metrics
 
-    return jax.jit(step, donate_argnums=0, out_shardings=(state_shardings(state), None))
+    return jax.jit(step, donate_argnums=0, out_shardings=(layout, None))
 
 
 def make_place(
@@ -105,7 +117,8 @@ def make_place(
 ) -> Callable[[dict[str, np.ndarray]], dict[str, jax.Array]]:
     """``place(batch)``: this process's rows (b, ...) to global arrays (micro, rows, ...).
 
-    Rows are split over the mesh's data and fsdp axes.
+    Rows are split over the mesh's data and fsdp axes; ``sharding.row_share`` says which part of
+    a batch's rows a process must give.
     """
     rows = NamedSharding(mesh, PartitionSpec(None, sharding.RULES["batch"]))
 

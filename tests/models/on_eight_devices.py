@@ -1,13 +1,17 @@
-"""Run with eight forced host devices: compares a 2x2x2 mesh with a single device.
+"""Run with eight forced host devices: compares meshes of them with a single device.
 
 Prints one JSON object of largest absolute differences; run by ``test_eight_devices.py``.
 """
 
+import dataclasses
 import json
 import os
 import sys
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
+# Unoptimised code is as exact, and this script spends its time compiling.
+os.environ["XLA_FLAGS"] = (
+    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+)
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 import jax
@@ -16,10 +20,11 @@ import numpy as np
 from flax import nnx
 
 from medr_jax import sharding
+from medr_jax.models.config import AttentionBackend, Remat
 from medr_jax.models.logprobs import token_logprobs
-from medr_jax.models.transformer import create_model
+from medr_jax.models.transformer import abstract_model, create_model
 from medr_jax.sampling.engine import Engine, EngineConfig
-from medr_jax.testing.models import random_tokens, small_config
+from medr_jax.testing.models import random_tokens, small_config, small_model
 
 
 def loss(params, graph, tokens, segment_ids):
@@ -40,50 +45,101 @@ def completions(model, mesh):
     return [engine.result(handle) for handle in handles]
 
 
-def measure(mesh):
-    model = create_model(small_config(scan_layers=False), mesh, seed=0)
-    graph, params = nnx.split(model)
-    tokens = random_tokens((4, 16))
-    segment_ids = jnp.where(jnp.arange(16) < 9, 1, 2) + jnp.zeros((4, 1), jnp.int32)
+def loss_and_gradients(config, mesh, length):
+    """From the same weights and tokens on every mesh; two segments a row and padding."""
+    graph, params = nnx.split(small_model(config))
+    tokens = random_tokens((4, length))
+    border = np.arange(length) * 16 // length
+    segment_ids = np.where(border < 9, 1, np.where(border < 15, 2, 0)) + np.zeros((4, 1), int)
     with jax.set_mesh(mesh):
+        params = jax.device_put(params, sharding.shardings(params, mesh))
         batch = [
             jax.device_put(x, sharding.named_sharding(mesh, ("batch", "length"), x.shape))
-            for x in (tokens, segment_ids)
+            for x in (tokens, jnp.asarray(segment_ids, jnp.int32))
         ]
         step = jax.jit(jax.value_and_grad(loss), static_argnums=1)
         value, gradients = step(params, graph, *batch)
+    return float(value), [np.asarray(x) for x in jax.tree.leaves(gradients)]
+
+
+def differences(one, other):
     return {
-        "params": [np.asarray(x) for x in jax.tree.leaves(params)],
-        "loss": float(value),
-        "gradients": [np.asarray(x) for x in jax.tree.leaves(gradients)],
-        "sampled": completions(model, mesh),
+        "loss": abs(one[0] - other[0]),
+        "gradients": max(float(np.abs(a - b).max()) for a, b in zip(one[1], other[1], strict=True)),
+    }
+
+
+LOOPED = small_config(scan_layers=False)
+SPLASH = small_config(head_dim=64, attention=AttentionBackend.splash, num_layers=1)
+CHUNKED = small_config(attention=AttentionBackend.chunked, remat=Remat.full)
+CASES = {
+    "cube": (LOOPED, {"data": 2, "fsdp": 2, "tensor": 2}, 16),
+    # 4 query heads on 2 key heads: one query head a device, each key head on two of them
+    "fewer key heads than devices": (small_config(), {"data": 2, "tensor": 4}, 16),
+    "no heads to split": (small_config(num_heads=3, num_kv_heads=3), {"tensor": 8}, 16),
+    "rows split, heads in attention": (CHUNKED, {"fsdp": 2, "sequence": 4}, 32),
+    "rows split, queries in attention": (CHUNKED, {"sequence": 8}, 32),
+    "rows and heads split": (LOOPED, {"fsdp": 2, "sequence": 2, "tensor": 2}, 16),
+    "splash": (SPLASH, {"data": 2, "sequence": 2, "tensor": 2}, 128),
+}
+
+
+def compare(one_device):
+    """Loss and gradients of each case against the same on one device."""
+    reports = {}
+    for name, (config, sizes, length) in CASES.items():
+        mesh = sharding.make_mesh(sharding.MeshConfig(**sizes))
+        plain = dataclasses.replace(config, attention=AttentionBackend.einsum, remat=Remat.none)
+        expected = loss_and_gradients(plain, one_device, length)
+        reports[name] = differences(expected, loss_and_gradients(config, mesh, length))
+    return reports
+
+
+def memory_per_device(sequence):
+    """Bytes of temporaries of a training step over one row of 4,096 tokens."""
+    config = small_config(attention=AttentionBackend.chunked, remat=Remat.full, num_layers=4)
+    graph, shapes = nnx.split(abstract_model(config))
+    mesh = sharding.make_mesh(sharding.MeshConfig(sequence=sequence), jax.devices()[:sequence])
+
+    def placed(shape, where):
+        return jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=where)
+
+    row = jax.ShapeDtypeStruct((1, 4096), jnp.int32)
+    row = placed(row, sharding.named_sharding(mesh, ("batch", "length"), row.shape))
+    with jax.set_mesh(mesh):
+        params = jax.tree.map(placed, shapes, sharding.shardings(shapes, mesh))
+        step = jax.jit(jax.grad(loss), static_argnums=1)
+        compiled = step.lower(params, graph, row, row).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+def sampling(one_device, mesh):
+    """What the engine samples on both, and that parameters are born equal and split."""
+    models = [create_model(LOOPED, where, seed=0) for where in (one_device, mesh)]
+    params = [nnx.split(model)[1] for model in models]
+    one, other = (completions(*pair) for pair in zip(models, (one_device, mesh), strict=True))
+    leaves = (map(np.asarray, jax.tree.leaves(tree)) for tree in params)
+    logprobs = [
+        np.abs(np.subtract(a.logprobs, b.logprobs)).max() for a, b in zip(one, other, strict=True)
+    ]
+    return {
+        "params": max(float(np.abs(a - b).max()) for a, b in zip(*leaves, strict=True)),
+        "tokens_equal": [s.token_ids for s in one] == [s.token_ids for s in other],
+        "logprobs": float(max(logprobs)),
         "places": {
-            "query": len(params["layers"]["attention"]["query"][...].sharding.device_set),
-            "shard": list(params["embedding"][...].addressable_shards[0].data.shape),
+            "query": len(params[1]["layers"]["attention"]["query"][...].sharding.device_set),
+            "shard": list(params[1]["embedding"][...].addressable_shards[0].data.shape),
         },
     }
 
 
 def main() -> None:
-    one = measure(sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:1]))
-    eight = measure(sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, tensor=2)))
-
-    def difference(name):
-        pairs = zip(one[name], eight[name], strict=True)
-        return max(float(np.abs(a - b).max()) for a, b in pairs)
-
-    logprobs = [
-        np.abs(np.subtract(a.logprobs, b.logprobs)).max()
-        for a, b in zip(one["sampled"], eight["sampled"], strict=True)
-    ]
+    one_device = sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:1])
+    cube = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, tensor=2))
     report = {
-        "params": difference("params"),
-        "loss": abs(one["loss"] - eight["loss"]),
-        "gradients": difference("gradients"),
-        "tokens_equal": [s.token_ids for s in one["sampled"]]
-        == [s.token_ids for s in eight["sampled"]],
-        "logprobs": float(max(logprobs)),
-        "places": eight["places"],
+        "cases": compare(one_device),
+        "memory": {devices: memory_per_device(devices) for devices in (1, 8)},
+        **sampling(one_device, cube),
     }
     json.dump(report, sys.stdout)
 

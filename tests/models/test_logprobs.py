@@ -57,7 +57,7 @@ def test_no_array_as_large_as_all_logits(model):
 
     def largest(chunk_size):
         text = str(jax.make_jaxpr(jax.grad(loss), static_argnums=1)(params, chunk_size))
-        return f"f32[40,{VOCAB_SIZE}]" in text or f"f32[5,8,{VOCAB_SIZE}]" in text
+        return any(f"f32[{shape},{VOCAB_SIZE}]" in text for shape in ("1,40", "5,1,8"))
 
     assert largest(40)
     assert not largest(8)

@@ -34,9 +34,14 @@ def compile_cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def start(dataset, compile_cache):
-    """``start(out, {run name: settings}, devices)``: the process that trains the runs in turn."""
+    """``start(out, {run name: settings}, devices)``: the process that trains the runs in turn.
 
-    def start(out: Path, runs: dict[str, dict], devices: int = 1) -> subprocess.Popen:
+    ``processes`` are the fields of DistributedConfig of one of several.
+    """
+
+    def start(
+        out: Path, runs: dict[str, dict], devices: int = 1, processes: dict | None = None
+    ) -> subprocess.Popen:
         # Unoptimised code is as exact, and these runs spend their time compiling.
         flags = (
             f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
@@ -49,6 +54,7 @@ def start(dataset, compile_cache):
                 str(out),
                 str(compile_cache),
                 json.dumps(runs),
+                json.dumps(processes or {}),
             ],
             env=os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """A small SFT run in a process of its own, to be killed or spread over devices by tests.
 
-python run_sft.py <dataset> <out> <compile cache> <settings as JSON>
+python run_sft.py <dataset> <out> <compile cache> <settings as JSON> <DistributedConfig as JSON>
 """
 
 import json
@@ -13,6 +13,7 @@ from medr_jax.sft.train import train_sft
 from medr_jax.sharding import MeshConfig
 from medr_jax.testing.training import invented_tokenizer
 from medr_jax.training.compile_cache import enable_compile_cache
+from medr_jax.training.distributed import DistributedConfig, connect
 from medr_jax.training.loop import TrainingConfig
 from medr_jax.training.optimizer import OptimizerConfig, OptimizerName
 
@@ -39,7 +40,8 @@ def run(dataset: Path, out: Path, settings: dict):
 
 
 if __name__ == "__main__":
-    dataset, out, cache, settings = sys.argv[1:]
+    dataset, out, cache, settings, processes = sys.argv[1:]
+    connect(DistributedConfig(**json.loads(processes)))
     enable_compile_cache(cache)
     for name, changes in json.loads(settings).items():
         run(Path(dataset), Path(out) / name, changes)

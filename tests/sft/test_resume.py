@@ -1,6 +1,7 @@
 """A run that was killed, or spread over other devices, learns exactly the same."""
 
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -84,3 +85,33 @@ def test_a_run_goes_on_with_other_devices_and_micro_batches(start, curve, tmp_pa
     )
     assert len(other) == 20
     assert other == pytest.approx(one, abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("axis", "devices"),
+    [
+        ("fsdp", 1),  # each process has half of the rows
+        ("tensor", 1),  # both have all rows: heads are split between the processes
+        ("sequence", 2),  # and here the tokens of each row, over two devices of each
+    ],
+)
+def test_two_processes_learn_what_one_does(start, curve, tmp_path, axis, devices):
+    training = {"num_steps": 6, "batch_rows": 4, "eval_every": 3, "checkpoint_every": 6}
+    finish(start(tmp_path / "one", {"run": {"training": training}}))
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    runs = {"run": {"training": training, "mesh": {axis: 2 * devices}}}
+    common = {"coordinator_address": address, "num_processes": 2}
+    both = [
+        start(tmp_path / "two", runs, devices, {**common, "process_id": number})
+        for number in range(2)
+    ]
+    for process in both:
+        finish(process)
+    one, two = (curve(tmp_path / name / "run") for name in ("one", "two"))
+    assert len(one) == 8  # six steps and two evaluations
+    for mine, theirs in zip(one, two, strict=True):
+        assert theirs["loss"] == pytest.approx(mine["loss"], abs=1e-5)
+        assert theirs.get("tokens") == mine.get("tokens")
