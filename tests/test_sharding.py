@@ -1,7 +1,10 @@
 """Logical axes become mesh axes, and a mesh that cannot be made says why."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 from flax import nnx
@@ -45,6 +48,35 @@ def test_rules(axes, shape, expected):
 )
 def test_rules_for_long_rows(axes, shape, expected):
     assert partition_spec(axes, shape, LONG) == PartitionSpec(*expected)
+
+
+def mesh_of(processes: list[int], **sizes: int):
+    """What ``row_share`` reads of a mesh whose n-th device belongs to ``processes[n]``."""
+    shape = {axis: sizes.get(axis, 1) for axis in sharding.MESH_AXES}
+    devices = [SimpleNamespace(process_index=process) for process in processes]
+    return SimpleNamespace(shape=shape, devices=np.array(devices).reshape(*shape.values()))
+
+
+@pytest.mark.parametrize(
+    ("processes", "sizes", "expected"),
+    [
+        ([0, 0, 0, 0], {"fsdp": 4}, [(0, 1)]),
+        ([0, 0, 1, 1], {"fsdp": 4}, [(0, 2), (1, 2)]),
+        # The tensor axis runs through both processes: both hold all rows. Half for each would
+        # give two halves of the devices different batches.
+        ([0, 0, 1, 1], {"tensor": 4}, [(0, 1), (0, 1)]),
+        ([0, 1, 2, 3], {"fsdp": 2, "sequence": 2}, [(0, 2), (0, 2), (1, 2), (1, 2)]),
+    ],
+)
+def test_processes_that_share_rows_get_the_same(processes, sizes, expected):
+    mesh = mesh_of(processes, **sizes)
+    shares = [sharding.row_share(mesh, process) for process in sorted(set(processes))]
+    assert shares == expected
+
+
+def test_overlapping_rows_are_refused():
+    with pytest.raises(ValueError, match=r"mesh: .*multiple or a divisor of the processes"):
+        sharding.row_share(mesh_of([0, 0, 0, 1, 1, 1], fsdp=3, tensor=2), 0)
 
 
 def test_a_flat_mesh_splits_nothing():

@@ -72,6 +72,18 @@ def test_micro_batches_have_noise_of_their_own():
     assert float(one["slope"][...][0]) != pytest.approx(float(two["slope"][...][0]))
 
 
+@pytest.mark.parametrize("num_micro", [1, 2])
+def test_gradients_are_told_where_to_lie(num_micro):
+    # Left to itself, XLA replicates them or not, as the version pleases.
+    layout = jax.tree.map(lambda array: array.sharding, params())
+    text = str(
+        jax.make_jaxpr(lambda p, b: gradients(loss_fn, p, b, RNG, layout)[0])(
+            params(), batch(num_micro)
+        )
+    )
+    assert "sharding_constraint" in text
+
+
 @pytest.fixture
 def made():
     mesh = make_mesh(MeshConfig())
