@@ -19,6 +19,7 @@ from medr_jax.launch import training
     "tokenizer",
     "agent",
     "model",
+    "weights",
     "mesh",
     "optimizer",
     "training",

@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from medr_jax import jsonl, sharding
 from medr_jax.models.config import ModelConfig
-from medr_jax.models.hf_config import from_hf_config, refuse_inexpressible, to_hf_config
+from medr_jax.models.hf_config import refuse_inexpressible, to_hf_config
 from medr_jax.models.transformer import Transformer, abstract_model
 
 SINGLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
@@ -119,16 +119,8 @@ def to_hf(config: ModelConfig, params: nnx.State) -> Iterator[tuple[str, np.ndar
             yield name, entry.to_theirs(np.asarray(part))
 
 
-def load(
-    path: Path, mesh: Mesh, *, dtype: str = "float32", param_dtype: str = "float32"
-) -> Transformer:
-    """The model in a checkpoint folder: ``config.json`` and one or several safetensors files."""
-    config_file = Path(path) / "config.json"
-    if not config_file.is_file():
-        raise ValueError(f"{path}: no config.json; this is not a Hugging Face checkpoint folder")
-    config = from_hf_config(
-        json.loads(config_file.read_text()), dtype=dtype, param_dtype=param_dtype
-    )
+def load(path: Path, config: ModelConfig, mesh: Mesh) -> Transformer:
+    """The model of this config with the weights of a folder: one or several safetensors files."""
     return from_hf(config, read_safetensors(path), mesh)
 
 

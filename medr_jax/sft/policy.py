@@ -38,7 +38,7 @@ class Policy(NamedTuple):
         return nnx.merge(self.graph, self.params)
 
 
-class _Description(msgspec.Struct, kw_only=True):
+class Description(msgspec.Struct, kw_only=True):
     """``model.json``."""
 
     protocol: str
@@ -51,10 +51,37 @@ def save_description(
 ) -> None:
     """Writes ``out/model.json`` and ``out/tokenizer``."""
     tokenizer.save(out / TOKENIZER)
-    described = _Description(
+    described = Description(
         protocol=protocol, tokenizer_hash=tokenizer.content_hash, model=model_config
     )
     jsonl.write(out / MODEL, [described])
+
+
+def read_description(out: Path) -> Description:
+    """What ``save_description`` wrote. ValueError where there is none."""
+    (described,) = jsonl.read(Path(out) / MODEL, Description)
+    return described
+
+
+def has_checkpoint(out: Path) -> bool:
+    """Whether a training run in ``out`` has something to go on from."""
+    path = Path(out) / CHECKPOINTS
+    if not path.is_dir():
+        return False
+    checkpoints = Checkpoints(path, read_only=True)
+    try:
+        return bool(checkpoints.steps())
+    finally:
+        checkpoints.close()
+
+
+def params_fingerprint(out: Path) -> str:
+    """Identity of the newest checkpoint's parameters, which are not read for it."""
+    checkpoints = Checkpoints(Path(out) / CHECKPOINTS, read_only=True)
+    try:
+        return checkpoints.read_meta()["fingerprints"]["params"]
+    finally:
+        checkpoints.close()
 
 
 def load_policy(out: Path, mesh: Mesh | None = None) -> Policy:
@@ -64,7 +91,7 @@ def load_policy(out: Path, mesh: Mesh | None = None) -> Policy:
         ValueError: the folder is no training run, has no checkpoint, or a file was changed.
     """
     out = Path(out)
-    (described,) = jsonl.read(out / MODEL, _Description)
+    described = read_description(out)
     tokenizer = Tokenizer.load(out / TOKENIZER)
     if tokenizer.content_hash != described.tokenizer_hash:
         raise ValueError(f"{out / TOKENIZER}: not the tokenizer that this model was trained with")

@@ -16,8 +16,9 @@ from medr_jax.data.packing import PackedRows
 from medr_jax.loader.pipeline import DataConfig, Loader, evaluation_batches
 from medr_jax.loader.relabel import Relabeller, content_ids
 from medr_jax.models.config import ModelConfig
-from medr_jax.models.transformer import create_model
-from medr_jax.sft import policy, step
+from medr_jax.models.pretrained import WeightsConfig
+from medr_jax.models.transformer import Transformer, create_model
+from medr_jax.sft import policy, start, step
 from medr_jax.sft.dataset import TrajectoryData
 from medr_jax.sft.loss import make_eval_fn
 from medr_jax.sharding import MeshConfig, make_mesh
@@ -39,6 +40,8 @@ class Settings(NamedTuple):
     data: DataConfig
     training: TrainingConfig
     mesh: Mesh
+    weights: WeightsConfig
+    weights_hash: str
 
 
 def train_sft(
@@ -56,8 +59,13 @@ def train_sft(
     dataset_hash: str = "",
     cache_dir: Path | None = None,
     facts: Mapping[str, Any] | None = None,
+    weights: WeightsConfig | None = None,
+    weights_hash: str = "",
 ) -> Outcome:
     """Trains to ``training_config.num_steps``, going on from what ``out`` already holds.
+
+    A run starts from ``weights`` (default: random ones; ``weights_hash`` saves hashing them
+    again); one that goes on takes its checkpoint's and does not read them.
 
     Writes ``checkpoints``, ``metrics.jsonl``, ``curve.png``, ``model.json`` and ``tokenizer``
     under ``out``; ``load_policy`` reads them. Packed rows are kept under ``cache_dir`` (default
@@ -68,10 +76,13 @@ def train_sft(
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    weights = weights or WeightsConfig()
     settings = Settings(
-        policy.with_vocabulary(model_config, tokenizer),
+        policy.with_vocabulary(start.model_config(weights, model_config, protocol), tokenizer),
         *(optimizer_config, data_config, training_config),
         make_mesh(mesh_config),
+        weights,
+        weights_hash or start.weights_hash(weights),
     )
     _check_batch(training_config, settings.mesh)
     data = TrajectoryData(
@@ -108,7 +119,7 @@ def _train(
     packed = rows[settings.data.train_split]
     micro_rows = config.batch_rows // config.grad_accumulation
     made = step.build(
-        create_model(settings.model, mesh, config.seed),
+        _first_model(settings, out),
         settings.optimizer,
         config,
         mesh,
@@ -132,6 +143,14 @@ def _train(
     )
     state = train(made.state, task, config, out)
     return state, made.step._cache_size()
+
+
+def _first_model(settings: Settings, out: Path) -> Transformer:
+    """What step 1 starts from. A run that goes on overwrites it, so it may be anything then."""
+    config, mesh, seed = settings.model, settings.mesh, settings.training.seed
+    if policy.has_checkpoint(out):
+        return create_model(config, mesh, seed)
+    return start.first_model(settings.weights, config, mesh, seed)
 
 
 def _relabeller(settings: Settings, tokenizer: Tokenizer) -> Relabeller | None:
@@ -165,6 +184,7 @@ def _evaluate(
 def _identity(settings: Settings, data: TrajectoryData) -> dict[str, Any]:
     """What must not change when a run goes on; the mesh and the micro-batch may."""
     config = settings.training
+    weights = {"weights": settings.weights_hash} if settings.weights_hash else {}
     return {
         "dataset": data.content_hash,
         "tokenizer": data.tokenizer.content_hash,
@@ -173,6 +193,7 @@ def _identity(settings: Settings, data: TrajectoryData) -> dict[str, Any]:
         "optimizer": _plain(settings.optimizer),
         "data": _plain(settings.data),
         "training": {name: getattr(config, name) for name in ("num_steps", "batch_rows", "seed")},
+        **weights,
     }
 
 

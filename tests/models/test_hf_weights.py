@@ -9,6 +9,8 @@ import pytest
 from flax import nnx
 
 from medr_jax.models import hf_weights
+from medr_jax.models.hf_config import from_hf_config
+from medr_jax.models.pretrained import read_hf_config
 from medr_jax.testing.models import one_device, small_config, small_model
 
 CONFIGS = {
@@ -16,6 +18,11 @@ CONFIGS = {
     "qwen3": small_config(short_conv_width=0, qkv_bias=False, tied_embeddings=False),
     "llama": small_config(short_conv_width=0, qkv_bias=False, qk_norm=False),
 }
+
+
+def load(path, **runtime):
+    """The model as its own config.json describes it."""
+    return hf_weights.load(path, from_hf_config(read_hf_config(path), **runtime), one_device())
 
 
 def tensors_of(model):
@@ -28,7 +35,7 @@ def test_there_and_back_is_bit_equal(family, tmp_path):
     # A small limit makes several files and an index.
     hf_weights.save(model, tmp_path, max_file_bytes=20_000)
     assert (tmp_path / hf_weights.INDEX_FILE).is_file()
-    back = hf_weights.load(tmp_path, one_device())
+    back = load(tmp_path)
     # max_length and the rest of the config survive too; init_std is written as its default.
     assert dataclasses.replace(back.config, init_std=0.0) == model.config
     jax.tree.map(np.testing.assert_array_equal, nnx.state(back), nnx.state(model))
@@ -54,7 +61,7 @@ def test_bfloat16_survives(tmp_path):
     model = small_model(dataclasses.replace(CONFIGS["llama"], param_dtype="bfloat16"))
     hf_weights.save(model, tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["torch_dtype"] == "bfloat16"
-    back = hf_weights.load(tmp_path, one_device(), param_dtype="bfloat16")
+    back = load(tmp_path, param_dtype="bfloat16")
     jax.tree.map(np.testing.assert_array_equal, nnx.state(back), nnx.state(model))
 
 
@@ -87,12 +94,12 @@ def test_a_short_convolution_cannot_be_exported(tmp_path):
 
 def test_broken_folders_are_named(tmp_path):
     with pytest.raises(ValueError, match="no config.json"):
-        hf_weights.load(tmp_path, one_device())
+        load(tmp_path)
     hf_weights.save(small_model(CONFIGS["llama"]), tmp_path)
     weights = tmp_path / hf_weights.SINGLE_FILE
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(ValueError, match="not a readable safetensors file"):
-        hf_weights.load(tmp_path, one_device())
+        load(tmp_path)
     weights.unlink()
     with pytest.raises(ValueError, match="no such file"):
-        hf_weights.load(tmp_path, one_device())
+        load(tmp_path)
