@@ -4,13 +4,16 @@ import dataclasses
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.numpy
 from flax import nnx
 
-from medr_jax.models import hf_weights
+from medr_jax.models import hf_weights, tensor_files
 from medr_jax.models.hf_config import from_hf_config
 from medr_jax.models.pretrained import read_hf_config
+from medr_jax.models.tensor_files import ArraySource
 from medr_jax.testing.models import one_device, small_config, small_model
 
 CONFIGS = {
@@ -34,7 +37,7 @@ def test_there_and_back_is_bit_equal(family, tmp_path):
     model = small_model(CONFIGS[family])
     # A small limit makes several files and an index.
     hf_weights.save(model, tmp_path, max_file_bytes=20_000)
-    assert (tmp_path / hf_weights.INDEX_FILE).is_file()
+    assert (tmp_path / tensor_files.INDEX_FILE).is_file()
     back = load(tmp_path)
     # max_length and the rest of the config survive too; init_std is written as its default.
     assert dataclasses.replace(back.config, init_std=0.0) == model.config
@@ -65,6 +68,39 @@ def test_bfloat16_survives(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, nnx.state(back), nnx.state(model))
 
 
+def test_any_part_of_a_tensor_is_the_part_of_the_whole():
+    # What a device of a mesh holds: the bounds cut heads, rows and columns.
+    config = small_config(short_conv_width=0, qk_norm=False, tied_embeddings=False)
+    model = small_model(config)
+    source = ArraySource(dict(hf_weights.to_hf(config, nnx.state(model))))
+    rng = np.random.default_rng(0)
+    ours = dict(nnx.to_flat_state(nnx.state(model)))
+    for entry in hf_weights.hf_tensors(config):
+        whole = np.asarray(ours[entry.path].get_value())
+        name = entry.name.format(layer=1)
+        whole = whole[1] if entry.layered else whole
+        for _ in range(5):
+            bounds = tuple(tuple(sorted(rng.choice(n + 1, 2, False).tolist())) for n in whole.shape)
+            part = entry.read(source, name, whole.shape, bounds)
+            np.testing.assert_array_equal(part, whole[tuple(slice(*b) for b in bounds)])
+
+
+def test_only_the_rows_of_a_part_are_read():
+    config = CONFIGS["llama"]
+    asked = []
+
+    class Recorder(ArraySource):
+        def read(self, name, index):
+            asked.append(index)
+            return super().read(name, index)
+
+    source = Recorder(dict(hf_weights.to_hf(config, nnx.state(small_model(config)))))
+    entry = next(e for e in hf_weights.hf_tensors(config) if e.path[-1] == "query")
+    # Heads 2 and 3 of 4, half of the model dimension; ours is (D, N, H), theirs (N * H, D).
+    entry.read(source, entry.name.format(layer=0), (32, 4, 8), ((0, 16), (2, 4), (0, 8)))
+    assert asked == [[slice(16, 32), slice(0, 16)]]
+
+
 def test_all_faults_in_one_message():
     model = small_model(CONFIGS["qwen2"])
     tensors = tensors_of(model)
@@ -72,7 +108,7 @@ def test_all_faults_in_one_message():
     tensors["model.layers.2.extra"] = np.zeros(1)
     tensors["model.layers.0.mlp.up_proj.weight"] = np.zeros((32, 48), np.float32)
     with pytest.raises(ValueError, match="3 tensors do not fit") as caught:
-        hf_weights.from_hf(model.config, tensors, one_device())
+        hf_weights.from_hf(model.config, ArraySource(tensors), one_device())
     for part in ("missing model.norm.weight", "extra model.layers.2.extra", "not (48, 32)"):
         assert part in str(caught.value)
 
@@ -81,10 +117,48 @@ def test_a_tied_head_may_be_stored_twice_but_not_differ():
     model = small_model(CONFIGS["qwen2"])
     tensors = tensors_of(model)
     tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].copy()
-    hf_weights.from_hf(model.config, tensors, one_device())
+    hf_weights.from_hf(model.config, ArraySource(tensors), one_device())
     tensors["lm_head.weight"][0, 0] += 1
-    with pytest.raises(ValueError, match="extra lm_head.weight"):
-        hf_weights.from_hf(model.config, tensors, one_device())
+    with pytest.raises(ValueError, match="lm_head.weight differs from"):
+        hf_weights.from_hf(model.config, ArraySource(tensors), one_device())
+
+
+def test_files_are_as_large_as_asked(tmp_path):
+    model = small_model(CONFIGS["llama"])
+    hf_weights.save(model, tmp_path / "many", max_file_bytes=1)
+    index = json.loads((tmp_path / "many" / tensor_files.INDEX_FILE).read_text())
+    files = sorted((tmp_path / "many").glob("*.safetensors"))
+    assert len(files) == len(index["weight_map"]) == len(tensors_of(model))
+    assert index["metadata"]["total_size"] == sum(t.nbytes for t in tensors_of(model).values())
+    # The library reads what is written here without it.
+    hf_weights.save(model, tmp_path / "one")
+    read = safetensors.numpy.load_file(tmp_path / "one" / tensor_files.SINGLE_FILE)
+    for name, tensor in tensors_of(model).items():
+        np.testing.assert_array_equal(read[name], tensor)
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path, monkeypatch):
+    model = small_model(CONFIGS["llama"])
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is there already"):
+        hf_weights.save(model, tmp_path / "kept")
+    monkeypatch.setattr(hf_weights, "to_hf", lambda *_, **__: iter(()))
+    with pytest.raises(StopIteration):
+        hf_weights.save(model, tmp_path / "broken")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_float32_parameters_from_and_to_bfloat16_files(tmp_path):
+    model = small_model(CONFIGS["llama"])
+    hf_weights.save(model, tmp_path / "out", dtype="bfloat16")
+    back = load(tmp_path / "out")
+    assert back.embedding[...].dtype == jnp.float32
+    jax.tree.map(
+        lambda mine, theirs: np.testing.assert_array_equal(mine.astype(jnp.bfloat16), theirs),
+        nnx.state(model),
+        nnx.state(back),
+    )
 
 
 def test_a_short_convolution_cannot_be_exported(tmp_path):
@@ -96,7 +170,7 @@ def test_broken_folders_are_named(tmp_path):
     with pytest.raises(ValueError, match="no config.json"):
         load(tmp_path)
     hf_weights.save(small_model(CONFIGS["llama"]), tmp_path)
-    weights = tmp_path / hf_weights.SINGLE_FILE
+    weights = tmp_path / tensor_files.SINGLE_FILE
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(ValueError, match="not a readable safetensors file"):
         load(tmp_path)
