@@ -3,9 +3,9 @@
 import functools
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +25,6 @@ EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 MAX_FILE_BYTES = 5 * 2**30
 COMPARED_ROWS = 4096
 
-Bounds = tuple[tuple[int, int], ...]
-"""Start and stop along each dimension."""
-
 
 class HFTensor(NamedTuple):
     """A parameter of ours and the tensor, one per layer if ``layered``, that holds it there.
@@ -44,29 +41,25 @@ class HFTensor(NamedTuple):
         """Whether ours stacks one tensor of theirs per layer."""
         return "{layer}" in self.name
 
-    def read(
-        self, source: TensorSource, name: str, shape: tuple[int, ...], bounds: Bounds
-    ) -> np.ndarray:
-        """The part within ``bounds`` of our array of ``shape`` (one layer's, if layered).
+    def split_as(self, spec: PartitionSpec, shape: tuple[int, ...]) -> PartitionSpec:
+        """How theirs is split over a mesh on which ours, of ``shape``, is split as ``spec``.
 
-        Of their tensor the rows and columns that hold it are read, and no others.
+        So that each device is given those rows and columns of theirs that it keeps of ours.
         """
-        index, read_shape, inner = [], [], []
         dims = iter(range(len(shape)))
+        entries = []
         for size in reversed(self.shape) if self._is_matrix else self.shape:
             # Ours keeps heads apart: this dimension of theirs is one or several of ours.
             group = [next(dims)]
             while math.prod(shape[dim] for dim in group) < size:
                 group.append(next(dims))
-            first, *others = group
-            start, stop = bounds[first]
-            stride = size // shape[first]
-            index.append(slice(start * stride, stop * stride))
-            read_shape += [stop - start, *(shape[dim] for dim in others)]
-            inner += [slice(None), *(slice(*bounds[dim]) for dim in others)]
-        tensor = source.read(name, index[::-1] if self._is_matrix else index)
-        part = (tensor.T if self._is_matrix else tensor).reshape(read_shape)
-        return _contiguous(part[tuple(inner)])
+            assert all(spec[dim] is None for dim in group[1:]), "a head is split over devices"
+            entries.append(spec[group[0]])
+        return PartitionSpec(*(reversed(entries) if self._is_matrix else entries))
+
+    def to_ours(self, tensor: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """Theirs as ours (one layer's, if layered)."""
+        return (tensor.T if self._is_matrix else tensor).reshape(shape)
 
     def to_theirs(self, array: np.ndarray) -> np.ndarray:
         """Our array (one layer's, if layered) as theirs."""
@@ -143,39 +136,48 @@ def _placed(
     entry: HFTensor, target: jax.ShapeDtypeStruct, place: NamedSharding, source: TensorSource
 ) -> jax.Array:
     """One parameter on its devices; layers are written into the stacked array in turn."""
+    shape, spec = target.shape, place.spec
+    if entry.layered:
+        shape, spec = shape[1:], spec[1:]
+    part_place = NamedSharding(place.mesh, PartitionSpec(*spec))
+    their_place = NamedSharding(place.mesh, entry.split_as(part_place.spec, shape))
+
+    @functools.partial(jax.jit, out_shardings=part_place)
+    def orient(tensor: jax.Array) -> jax.Array:
+        return entry.to_ours(tensor, shape).astype(target.dtype)
+
     if not entry.layered:
-        return _read_onto(entry, source, entry.name, target.shape, place).astype(target.dtype)
-    count, *shape = target.shape
-    layer_place = NamedSharding(place.mesh, PartitionSpec(*place.spec[1:]))
-    empty, insert = _writer(target.shape, target.dtype, place)
+        return orient(_read_onto(their_place, source, entry.name))
+    empty, insert = _stack_writer(target.shape, target.dtype, place)
     stack = empty()
-    for layer in range(count):
+    for layer in range(target.shape[0]):
         name = entry.name.format(layer=layer)
-        stack = insert(stack, _read_onto(entry, source, name, tuple(shape), layer_place), layer)
+        stack = insert(stack, orient(_read_onto(their_place, source, name)), layer)
         stack.block_until_ready()  # or the host would read ahead of the copies, and hold it all
     return stack
 
 
 @functools.cache  # parameters of the same shape share the compiled programs
-def _writer(shape: tuple[int, ...], dtype: jnp.dtype, place: NamedSharding) -> tuple:
+def _stack_writer(shape: tuple[int, ...], dtype: jnp.dtype, place: NamedSharding) -> tuple:
+    """Functions that make a stacked array of zeros and that write one layer into it."""
     empty = jax.jit(lambda: jnp.zeros(shape, dtype), out_shardings=place)
-    return empty, jax.jit(_insert, donate_argnums=0, out_shardings=place)
+    insert = jax.jit(
+        lambda stack, part, layer: stack.at[layer].set(part),
+        donate_argnums=0,
+        out_shardings=place,
+    )
+    return empty, insert
 
 
-def _insert(stack: jax.Array, part: jax.Array, layer: jax.Array) -> jax.Array:
-    return stack.at[layer].set(part.astype(stack.dtype))
-
-
-def _read_onto(
-    entry: HFTensor, source: TensorSource, name: str, shape: tuple[int, ...], place: NamedSharding
-) -> jax.Array:
-    """Their tensor on our devices, in its file's dtype; devices with equal parts share a read."""
-    parts: dict[Bounds, np.ndarray] = {}
+def _read_onto(place: NamedSharding, source: TensorSource, name: str) -> jax.Array:
+    """A tensor on the devices, in its file's dtype; those with equal parts share one read."""
+    shape = source.shapes[name]
+    parts: dict[tuple, np.ndarray] = {}
 
     def part(index: tuple[slice, ...]) -> np.ndarray:
         bounds = tuple(one.indices(size)[:2] for one, size in zip(index, shape, strict=True))
         if bounds not in parts:
-            parts[bounds] = entry.read(source, name, shape, bounds)
+            parts[bounds] = source.read(name, [slice(*pair) for pair in bounds])
         return parts[bounds]
 
     return jax.make_array_from_callback(shape, place, part)
@@ -226,15 +228,23 @@ def save(
 
 
 def write(
-    model: Transformer, folder: Path, *, dtype: str = "", max_file_bytes: int = MAX_FILE_BYTES
+    model: Transformer,
+    folder: Path,
+    *,
+    dtype: str = "",
+    max_file_bytes: int = MAX_FILE_BYTES,
+    token_ids: Mapping[str, Any] | None = None,
 ) -> None:
     """Config and weights into an empty folder, one tensor in memory at a time.
 
     ``dtype`` (float32, bfloat16, float16) is that of the files; "" = the parameters' own.
+    ``token_ids`` (``eos_token_id`` and so on) go into the config.
     """
+    if dtype and dtype not in tensor_files.DTYPES:
+        raise ValueError(f"dtype={dtype}: use one of {', '.join(tensor_files.DTYPES)}")
     config = model.config
     dtype = dtype or config.param_dtype
-    hf_config = to_hf_config(config) | {"torch_dtype": dtype}
+    hf_config = to_hf_config(config) | {"torch_dtype": dtype} | dict(token_ids or {})
     shapes = tensor_shapes(config)
     tensors = to_hf(config, nnx.state(model), dtype=dtype)
     tensor_files.write_folder(folder, shapes, dtype, tensors, max_file_bytes=max_file_bytes)

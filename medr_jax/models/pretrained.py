@@ -78,9 +78,16 @@ def pretrained_config(weights: WeightsConfig, model_config: ModelConfig) -> Mode
     Raises:
         ValueError: the weights are of another architecture; lists the fields that differ.
     """
-    if weights.source is not Source.hf:
+    if not weights.given:
         return model_config
-    return agreed_config(from_hf_config(read_hf_config(Path(weights.path))), model_config, weights)
+    return agreed_config(described_config(weights), model_config, weights)
+
+
+def described_config(weights: WeightsConfig) -> ModelConfig:
+    """The architecture that a file or folder says it has."""
+    if weights.source is Source.hf:
+        return from_hf_config(read_hf_config(Path(weights.path)))
+    raise ValueError(f"weights={weights.source.value} is no file of pretrained weights; use hf")
 
 
 def agreed_config(

@@ -1,6 +1,7 @@
 """What a training run leaves behind for others to use: weights, tokenizer, model config."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,14 @@ from medr_jax.training.checkpoint import Checkpoints
 MODEL = "model.json"
 TOKENIZER = "tokenizer"
 CHECKPOINTS = "checkpoints"
+HF = "hf"
+"""Files that came with Hugging Face weights and that an export gives back as they were."""
+
+HF_FILES = (
+    *("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"),
+    *("vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json"),
+    *("chat_template.jinja", "chat_template.json"),
+)
 
 
 class Policy(NamedTuple):
@@ -55,6 +64,15 @@ def save_description(
         protocol=protocol, tokenizer_hash=tokenizer.content_hash, model=model_config
     )
     jsonl.write(out / MODEL, [described])
+
+
+def carry_hf_files(source: Path, out: Path) -> None:
+    """Copies what there is of ``HF_FILES`` to ``out/hf``."""
+    found = [source / name for name in HF_FILES if (source / name).is_file()]
+    if found:
+        (out / HF).mkdir(exist_ok=True)
+    for file in found:
+        shutil.copyfile(file, out / HF / file.name)
 
 
 def read_description(out: Path) -> Description:

@@ -50,3 +50,11 @@ def first_model(weights: WeightsConfig, config: ModelConfig, mesh: Mesh, seed: i
     params = jax.tree.map(lambda array: array.astype(jnp.dtype(config.param_dtype)), loaded.params)
     graph, _ = nnx.split(abstract_model(config))
     return nnx.merge(graph, params)
+
+
+def carry_hf_files(weights: WeightsConfig, out: Path) -> None:
+    """Keeps the tokenizer and generation files that came with the weights, for an export."""
+    if weights.source is Source.hf:
+        policy.carry_hf_files(Path(weights.path), out)
+    elif weights.source is Source.checkpoint:
+        policy.carry_hf_files(Path(weights.path) / policy.HF, out)

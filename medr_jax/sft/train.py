@@ -94,6 +94,7 @@ def train_sft(
         cache_dir=cache_dir or out / "packed",
     )
     policy.save_description(out, settings.model, tokenizer, protocol)
+    start.carry_hf_files(weights, out)
     rows = {
         split: data.packed(split, data_config.row_length)
         for split in filter(None, (data_config.train_split, data_config.dev_split))

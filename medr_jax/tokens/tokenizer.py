@@ -27,7 +27,7 @@ CACHED_WORDS = 1 << 17
 CACHED_WORD_CHARS = 64
 BATCH = 512
 
-_QUOTES = re.compile("[\"\u201c\u201d]")
+_QUOTES = re.compile('["\u201c\u201d]')
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
 _SPACED_DIGITS = r" ?\p{N}| ?[^\s\p{N}]+"
 _SPACED_WORDS = r" ?[^\s]+"

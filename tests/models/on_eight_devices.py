@@ -6,6 +6,8 @@ Prints one JSON object of largest absolute differences; run by ``test_eight_devi
 import json
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -16,10 +18,11 @@ import numpy as np
 from flax import nnx
 
 from medr_jax import sharding
+from medr_jax.models import hf_weights
 from medr_jax.models.logprobs import token_logprobs
 from medr_jax.models.transformer import create_model
 from medr_jax.sampling.engine import Engine, EngineConfig
-from medr_jax.testing.models import random_tokens, small_config
+from medr_jax.testing.models import random_tokens, small_config, small_model
 
 
 def loss(params, graph, tokens, segment_ids):
@@ -64,9 +67,27 @@ def measure(mesh):
     }
 
 
+def loaded_difference(mesh):
+    """Weights that went through files onto the mesh, against those that never left the host."""
+    config = small_config(short_conv_width=0, qk_norm=False, tied_embeddings=False)
+    model = small_model(config)
+    with tempfile.TemporaryDirectory() as folder:
+        hf_weights.save(model, Path(folder) / "one")
+        loaded = hf_weights.load(Path(folder) / "one", config, mesh)
+        hf_weights.save(loaded, Path(folder) / "two")
+        again = hf_weights.load(Path(folder) / "two", config, mesh)
+    triples = zip(*(jax.tree.leaves(nnx.state(m)) for m in (model, loaded, again)), strict=True)
+    return max(
+        float(np.abs(np.asarray(a) - np.asarray(other)).max())
+        for a, *others in triples
+        for other in others
+    ), list(loaded.layers.attention.query[...].addressable_shards[0].data.shape)
+
+
 def main() -> None:
     one = measure(sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:1]))
-    eight = measure(sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, tensor=2)))
+    cube = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, tensor=2))
+    eight = measure(cube)
 
     def difference(name):
         pairs = zip(one[name], eight[name], strict=True)
@@ -84,6 +105,9 @@ def main() -> None:
         == [s.token_ids for s in eight["sampled"]],
         "logprobs": float(max(logprobs)),
         "places": eight["places"],
+        "loaded": loaded_difference(
+            sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, tensor=2))
+        ),
     }
     json.dump(report, sys.stdout)
 

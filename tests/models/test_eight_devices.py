@@ -42,3 +42,8 @@ def test_loss_and_gradients_agree(report):
 def test_the_engine_samples_the_same(report):
     assert report["tokens_equal"]
     assert report["logprobs"] <= 1e-4
+
+
+def test_files_are_loaded_split_and_saved_whole(report):
+    # query (layers 2, D 32, N 4, H 8): the model dimension over fsdp, heads over tensor
+    assert report["loaded"] == [0.0, [2, 16, 2, 8]]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from flax import nnx
+from jax.sharding import PartitionSpec
 
 from medr_jax.models import hf_weights, tensor_files
 from medr_jax.models.hf_config import from_hf_config
@@ -68,37 +69,17 @@ def test_bfloat16_survives(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, nnx.state(back), nnx.state(model))
 
 
-def test_any_part_of_a_tensor_is_the_part_of_the_whole():
-    # What a device of a mesh holds: the bounds cut heads, rows and columns.
-    config = small_config(short_conv_width=0, qk_norm=False, tied_embeddings=False)
-    model = small_model(config)
-    source = ArraySource(dict(hf_weights.to_hf(config, nnx.state(model))))
-    rng = np.random.default_rng(0)
-    ours = dict(nnx.to_flat_state(nnx.state(model)))
-    for entry in hf_weights.hf_tensors(config):
-        whole = np.asarray(ours[entry.path].get_value())
-        name = entry.name.format(layer=1)
-        whole = whole[1] if entry.layered else whole
-        for _ in range(5):
-            bounds = tuple(tuple(sorted(rng.choice(n + 1, 2, False).tolist())) for n in whole.shape)
-            part = entry.read(source, name, whole.shape, bounds)
-            np.testing.assert_array_equal(part, whole[tuple(slice(*b) for b in bounds)])
-
-
-def test_only_the_rows_of_a_part_are_read():
-    config = CONFIGS["llama"]
-    asked = []
-
-    class Recorder(ArraySource):
-        def read(self, name, index):
-            asked.append(index)
-            return super().read(name, index)
-
-    source = Recorder(dict(hf_weights.to_hf(config, nnx.state(small_model(config)))))
-    entry = next(e for e in hf_weights.hf_tensors(config) if e.path[-1] == "query")
-    # Heads 2 and 3 of 4, half of the model dimension; ours is (D, N, H), theirs (N * H, D).
-    entry.read(source, entry.name.format(layer=0), (32, 4, 8), ((0, 16), (2, 4), (0, 8)))
-    assert asked == [[slice(16, 32), slice(0, 16)]]
+def test_a_split_of_ours_is_the_same_split_of_theirs():
+    table = {entry.path[-1]: entry for entry in hf_weights.hf_tensors(CONFIGS["qwen2"])}
+    # Ours (D, N, H) split by fsdp and heads; theirs is (N * H, D).
+    query = table["query"].split_as(PartitionSpec("fsdp", "tensor", None), (32, 4, 8))
+    assert query == PartitionSpec("tensor", "fsdp")
+    out = table["out"].split_as(PartitionSpec("tensor", None, "fsdp"), (4, 8, 32))
+    assert out == PartitionSpec("fsdp", "tensor")
+    bias = table["key_bias"].split_as(PartitionSpec("tensor", None), (2, 8))
+    assert bias == PartitionSpec("tensor")
+    embedding = table["embedding"].split_as(PartitionSpec("tensor", "fsdp"), (64, 32))
+    assert embedding == PartitionSpec("tensor", "fsdp")
 
 
 def test_all_faults_in_one_message():
