@@ -14,6 +14,7 @@ SCHEMAS = {
     "questions": "medr_jax.questions.generate:QuestionConfig",
     "synthesis": "medr_jax.trajectories.config:SynthesisConfig",
     "model": "medr_jax.models.config:ModelConfig",
+    "weights": "medr_jax.models.pretrained:WeightsConfig",
     "mesh": "medr_jax.sharding:MeshConfig",
     "distributed": "medr_jax.training.distributed:DistributedConfig",
     "optimizer": "medr_jax.training.optimizer:OptimizerConfig",

@@ -19,6 +19,7 @@ from medr_jax.eval import tables
     "tokenizer",
     "agent",
     "model",
+    "weights",
     "mesh",
     "optimizer",
     "training",

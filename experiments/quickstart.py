@@ -7,8 +7,8 @@ python -m experiments.quickstart seeds=[0,1,2]
 from experiments._main import entry_point
 
 GROUPS = (
-    *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "agent", "model", "mesh"),
-    *("optimizer", "training", "data", "sampling", "evaluation", "paths"),
+    *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "agent", "model"),
+    *("weights", "mesh", "optimizer", "training", "data", "sampling", "evaluation", "paths"),
 )
 
 

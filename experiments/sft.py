@@ -21,6 +21,7 @@ from medr_jax.training import distributed
     "tokenizer",
     "agent",
     "model",
+    "weights",
     "mesh",
     "distributed",
     "optimizer",

@@ -7,9 +7,15 @@ from experiments._main import entry_point
 from medr_jax.launch import stages
 
 
-@entry_point("tokenizer", "graph", "index", "tools", "questions", "synthesis", "tokenizer", "paths")
+@entry_point(
+    "tokenizer",
+    *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "weights", "paths"),
+)
 def main(config) -> None:
-    """Trains or reuses the tokenizer, making the dataset first when there is none."""
+    """Trains or reuses the tokenizer, making the dataset first when there is none.
+
+    With ``weights=hf`` and the like it is the one that came with the weights.
+    """
     stages.tokenizer(config)
 
 

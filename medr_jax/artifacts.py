@@ -5,12 +5,14 @@ the stage's config, the content hashes of its inputs and its version. ``manifest
 renamed in last, so a directory without one is unfinished work that the next start resumes.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.util
 import os
+import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +162,27 @@ def load(path: str | os.PathLike[str]) -> Artifact:
                 f"delete the folder {path} and run the stage again"
             )
     return Artifact(path=path, manifest=manifest, reused=True)
+
+
+@contextlib.contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder to write into, which becomes ``path`` when the block ends without an error.
+
+    Raises:
+        ValueError: ``path`` is there already, and not an empty folder.
+    """
+    path = Path(path).resolve()
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise ValueError(f"{path}: is there already; delete it, or name a new folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of an attempt that was killed
+    partial.mkdir()
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _file_hashes(path: Path) -> dict[str, str]:

@@ -161,7 +161,8 @@ class _Bench:
 
 
 def _seed(policy: Policy) -> int:
-    return policy.meta["identity"]["training"]["seed"]
+    """The training run's; 0 for imported weights, which no run of ours made."""
+    return policy.meta["identity"].get("training", {}).get("seed", 0)
 
 
 def _headline(summaries: Sequence[Summary]) -> dict[str, object]:

@@ -16,6 +16,8 @@ from medr_jax.graph import build as graph_build
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.graph.sources import hpo
 from medr_jax.launch import record
+from medr_jax.models import pretrained
+from medr_jax.tokens.tokenizer import Tokenizer, train_tokenizer
 
 RELEASE_FILES = {".obo", ".hpoa", ".txt"}
 
@@ -168,31 +170,42 @@ def synthesize(
 
 
 def tokenizer(config: SimpleNamespace, dataset: Artifact | None = None) -> Artifact:
-    """A byte-level BPE tokenizer trained on the training split's text only."""
-    from medr_jax.data.tfds_builder import read_metadata, read_trajectories
-    from medr_jax.tokens import protocol as protocols
-    from medr_jax.tokens.tokenizer import train_tokenizer
-
-    dataset = dataset or synthesize(config)
+    """The tokenizer of the given weights, else one trained on the training split's text only."""
+    if config.weights.given:
+        found = pretrained.load_tokenizer(config.weights)
+        settings = {"weights": config.weights.source.value}
+        inputs = {"tokenizer": found.content_hash}
+    else:
+        dataset = dataset or synthesize(config)
+        settings = {"tokenizer": config.tokenizer}
+        inputs = {"synthesis": dataset.content_hash}
 
     def build(path: Path) -> Outcome:
-        agent_protocol = protocols.get_protocol(config.tokenizer.protocol)
-        schemas = read_metadata(dataset.path / "dataset")["tool_schemas"]
-        texts = (
-            text
-            for trajectory in read_trajectories(dataset.path / "dataset", "train")
-            for text in protocols.texts(trajectory, agent_protocol, schemas)
-        )
-        trained = train_tokenizer(texts, config.tokenizer, agent_protocol.control_tokens)
-        trained.save(path)
-        return Outcome(content_hash=trained.content_hash, counts={"vocabulary": trained.vocab_size})
+        made = found if config.weights.given else _trained_tokenizer(config, dataset)
+        made.save(path)
+        return Outcome(content_hash=made.content_hash, counts={"vocabulary": made.vocab_size})
 
     return run_stage(
         config,
         "tokenizer",
-        settings={"tokenizer": config.tokenizer},
-        inputs={"synthesis": dataset.content_hash},
+        settings=settings,
+        inputs=inputs,
         version=artifacts.code_version("medr_jax.tokens"),
         build=build,
         shown=("vocabulary",),
     )
+
+
+def _trained_tokenizer(config: SimpleNamespace, dataset: Artifact) -> Tokenizer:
+    """Byte-level BPE over what the protocol writes of the training split."""
+    from medr_jax.data.tfds_builder import read_metadata, read_trajectories
+    from medr_jax.tokens import protocol as protocols
+
+    agent_protocol = protocols.get_protocol(config.tokenizer.protocol)
+    schemas = read_metadata(dataset.path / "dataset")["tool_schemas"]
+    texts = (
+        text
+        for trajectory in read_trajectories(dataset.path / "dataset", "train")
+        for text in protocols.texts(trajectory, agent_protocol, schemas)
+    )
+    return train_tokenizer(texts, config.tokenizer, agent_protocol.control_tokens)

@@ -8,6 +8,7 @@ from medr_jax.artifacts import Artifact, Outcome
 from medr_jax.data.tfds_builder import read_metadata
 from medr_jax.launch import record, stages
 from medr_jax.launch.together import run_stage_together
+from medr_jax.sft import start
 from medr_jax.sft.train import train_sft
 from medr_jax.tokens.tokenizer import Tokenizer
 from medr_jax.training.compile_cache import enable_compile_cache
@@ -22,6 +23,9 @@ def sft(config: SimpleNamespace, dataset: Artifact | None = None) -> tuple[Artif
     Returns the tokenizer's and the run's artifact.
     """
     enable_compile_cache(config.paths.compile_cache)
+    # Weights that do not fit are refused before anything is made.
+    model_config = start.model_config(config.weights, config.model, config.tokenizer.protocol)
+    weights_hash = start.weights_hash(config.weights)
     dataset = dataset or stages.synthesize(config)
     tokenizer = stages.tokenizer(config, dataset)
 
@@ -29,7 +33,7 @@ def sft(config: SimpleNamespace, dataset: Artifact | None = None) -> tuple[Artif
         return train_sft(
             dataset.path / "dataset",
             Tokenizer.load(tokenizer.path),
-            config.model,
+            model_config,
             config.mesh,
             config.optimizer,
             config.data,
@@ -40,17 +44,25 @@ def sft(config: SimpleNamespace, dataset: Artifact | None = None) -> tuple[Artif
             dataset_hash=dataset.content_hash,
             cache_dir=Path(config.paths.artifacts) / "packed",
             facts=record.environment(),
+            weights=config.weights,
+            weights_hash=weights_hash,
         )
 
+    inputs = {"synthesis": dataset.content_hash, "tokenizer": tokenizer.content_hash}
+    if weights_hash:
+        inputs["weights"] = weights_hash
     run = run_stage_together(
         config,
         "sft",
         # Not the mesh: a run may go on upon another one.
         settings={
-            name: dataclasses.asdict(getattr(config, name))
-            for name in ("model", "optimizer", "data", "training")
+            "model": dataclasses.asdict(model_config),
+            **{
+                name: dataclasses.asdict(getattr(config, name))
+                for name in ("optimizer", "data", "training")
+            },
         },
-        inputs={"synthesis": dataset.content_hash, "tokenizer": tokenizer.content_hash},
+        inputs=inputs,
         version=SFT_VERSION,
         build=build,
         shown=("loss", "dev_loss", "tokens_per_s"),

@@ -48,6 +48,13 @@ class AttentionBackend(Enum):
     cudnn = "cudnn"
 
 
+RUNTIME_FIELDS = (
+    *("dtype", "param_dtype", "attention", "remat", "scan_layers", "max_length", "init_std"),
+)
+"""Fields of ``ModelConfig`` that do not change what given weights compute: whoever loads the
+weights chooses them. All others must agree with what the weights say of themselves."""
+
+
 # unsafe_hash: a config is part of a module's static structure, which jit hashes.
 @dataclass(kw_only=True, slots=True, unsafe_hash=True)
 class ModelConfig:

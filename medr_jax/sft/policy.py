@@ -1,6 +1,7 @@
 """What a training run leaves behind for others to use: weights, tokenizer, model config."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,14 @@ from medr_jax.training.checkpoint import Checkpoints
 MODEL = "model.json"
 TOKENIZER = "tokenizer"
 CHECKPOINTS = "checkpoints"
+HF = "hf"
+"""Files that came with Hugging Face weights and that an export gives back as they were."""
+
+HF_FILES = (
+    *("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"),
+    *("vocab.json", "merges.txt", "added_tokens.json", "special_tokens_map.json"),
+    *("chat_template.jinja", "chat_template.json"),
+)
 
 
 class Policy(NamedTuple):
@@ -38,7 +47,7 @@ class Policy(NamedTuple):
         return nnx.merge(self.graph, self.params)
 
 
-class _Description(msgspec.Struct, kw_only=True):
+class Description(msgspec.Struct, kw_only=True):
     """``model.json``."""
 
     protocol: str
@@ -51,10 +60,46 @@ def save_description(
 ) -> None:
     """Writes ``out/model.json`` and ``out/tokenizer``."""
     tokenizer.save(out / TOKENIZER)
-    described = _Description(
+    described = Description(
         protocol=protocol, tokenizer_hash=tokenizer.content_hash, model=model_config
     )
     jsonl.write(out / MODEL, [described])
+
+
+def carry_hf_files(source: Path, out: Path) -> None:
+    """Copies what there is of ``HF_FILES`` to ``out/hf``."""
+    found = [source / name for name in HF_FILES if (source / name).is_file()]
+    if found:
+        (out / HF).mkdir(exist_ok=True)
+    for file in found:
+        shutil.copyfile(file, out / HF / file.name)
+
+
+def read_description(out: Path) -> Description:
+    """What ``save_description`` wrote. ValueError where there is none."""
+    (described,) = jsonl.read(Path(out) / MODEL, Description)
+    return described
+
+
+def has_checkpoint(out: Path) -> bool:
+    """Whether a training run in ``out`` has something to go on from."""
+    path = Path(out) / CHECKPOINTS
+    if not path.is_dir():
+        return False
+    checkpoints = Checkpoints(path, read_only=True)
+    try:
+        return bool(checkpoints.steps())
+    finally:
+        checkpoints.close()
+
+
+def params_fingerprint(out: Path) -> str:
+    """Identity of the newest checkpoint's parameters, which are not read for it."""
+    checkpoints = Checkpoints(Path(out) / CHECKPOINTS, read_only=True)
+    try:
+        return checkpoints.read_meta()["fingerprints"]["params"]
+    finally:
+        checkpoints.close()
 
 
 def load_policy(out: Path, mesh: Mesh | None = None) -> Policy:
@@ -64,7 +109,7 @@ def load_policy(out: Path, mesh: Mesh | None = None) -> Policy:
         ValueError: the folder is no training run, has no checkpoint, or a file was changed.
     """
     out = Path(out)
-    (described,) = jsonl.read(out / MODEL, _Description)
+    described = read_description(out)
     tokenizer = Tokenizer.load(out / TOKENIZER)
     if tokenizer.content_hash != described.tokenizer_hash:
         raise ValueError(f"{out / TOKENIZER}: not the tokenizer that this model was trained with")

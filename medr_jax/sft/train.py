@@ -17,8 +17,9 @@ from medr_jax.data.packing import PackedRows
 from medr_jax.loader.pipeline import DataConfig, Loader, evaluation_batches
 from medr_jax.loader.relabel import Relabeller, content_ids
 from medr_jax.models.config import ModelConfig
-from medr_jax.models.transformer import create_model
-from medr_jax.sft import policy, step
+from medr_jax.models.pretrained import WeightsConfig
+from medr_jax.models.transformer import Transformer, create_model
+from medr_jax.sft import policy, start, step
 from medr_jax.sft.dataset import TrajectoryData
 from medr_jax.sft.loss import make_eval_fn
 from medr_jax.sharding import MeshConfig, make_mesh
@@ -40,6 +41,8 @@ class Settings(NamedTuple):
     data: DataConfig
     training: TrainingConfig
     mesh: Mesh
+    weights: WeightsConfig
+    weights_hash: str
 
 
 def train_sft(
@@ -57,8 +60,13 @@ def train_sft(
     dataset_hash: str = "",
     cache_dir: Path | None = None,
     facts: Mapping[str, Any] | None = None,
+    weights: WeightsConfig | None = None,
+    weights_hash: str = "",
 ) -> Outcome:
     """Trains to ``training_config.num_steps``, going on from what ``out`` already holds.
+
+    A run starts from ``weights`` (default: random ones; ``weights_hash`` saves hashing them
+    again); one that goes on takes its checkpoint's and does not read them.
 
     Writes ``checkpoints``, ``metrics.jsonl``, ``curve.png``, ``model.json`` and ``tokenizer``
     under ``out``; ``load_policy`` reads them. Packed rows are kept under ``cache_dir`` (default
@@ -69,10 +77,13 @@ def train_sft(
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    weights = weights or WeightsConfig()
     settings = Settings(
-        policy.with_vocabulary(model_config, tokenizer),
+        policy.with_vocabulary(start.model_config(weights, model_config, protocol), tokenizer),
         *(optimizer_config, data_config, training_config),
         make_mesh(mesh_config),
+        weights,
+        weights_hash or start.weights_hash(weights),
     )
     _check_batch(training_config, settings.mesh)
     data = TrajectoryData(
@@ -86,6 +97,7 @@ def train_sft(
     first = jax.process_index() == 0  # the one process that writes what is not a checkpoint
     if first:
         policy.save_description(out, settings.model, tokenizer, protocol)
+        start.carry_hf_files(weights, out)
     rows = {
         split: data.packed(split, data_config.row_length)
         for split in filter(None, (data_config.train_split, data_config.dev_split))
@@ -113,7 +125,7 @@ def _train(
     packed = rows[settings.data.train_split]
     micro_rows = config.batch_rows // config.grad_accumulation
     made = step.build(
-        create_model(settings.model, mesh, config.seed),
+        _first_model(settings, out),
         settings.optimizer,
         config,
         mesh,
@@ -138,6 +150,14 @@ def _train(
     )
     state = train(made.state, task, config, out)
     return state, made.step._cache_size()
+
+
+def _first_model(settings: Settings, out: Path) -> Transformer:
+    """What step 1 starts from. A run that goes on overwrites it, so it may be anything then."""
+    config, mesh, seed = settings.model, settings.mesh, settings.training.seed
+    if policy.has_checkpoint(out):
+        return create_model(config, mesh, seed)
+    return start.first_model(settings.weights, config, mesh, seed)
 
 
 def _relabeller(settings: Settings, tokenizer: Tokenizer) -> Relabeller | None:
@@ -171,6 +191,7 @@ def _evaluate(
 def _identity(settings: Settings, data: TrajectoryData) -> dict[str, Any]:
     """What must not change when a run goes on; the mesh and the micro-batch may."""
     config = settings.training
+    weights = {"weights": settings.weights_hash} if settings.weights_hash else {}
     return {
         "dataset": data.content_hash,
         "tokenizer": data.tokenizer.content_hash,
@@ -179,6 +200,7 @@ def _identity(settings: Settings, data: TrajectoryData) -> dict[str, Any]:
         "optimizer": _plain(settings.optimizer),
         "data": _plain(settings.data),
         "training": {name: getattr(config, name) for name in ("num_steps", "batch_rows", "seed")},
+        **weights,
     }
 
 

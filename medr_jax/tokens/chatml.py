@@ -72,14 +72,14 @@ ANSWER_SCHEMA = {
     },
 }
 
-_INTRODUCTION = (
+INTRODUCTION = (
     "You research medical questions. Look facts up with the functions below, one step at a time, "
     "and rely on what they return. Say briefly what you are looking for, then call functions. "
     "Every result has a number in square brackets.\n\n"
     "# Functions\n\nOne JSON description a line:\n<tools>\n"
 )
-_HOW_TO_CALL = "\n</tools>\n\nA call is a JSON object between two tags; several may follow:\n"
-_CALL_SHAPE = '\n{"name": "function name", "arguments": {"argument": "value"}}\n'
+HOW_TO_CALL = "\n</tools>\n\nA call is a JSON object between two tags; several may follow:\n"
+CALL_SHAPE = '\n{"name": "function name", "arguments": {"argument": "value"}}\n'
 
 
 class _Malformed(Exception):
@@ -105,15 +105,12 @@ class ChatmlProtocol:
 
     def prompt(self, question_text: str, tool_schemas: Sequence[dict]) -> list[Segment]:
         """System message with the functions, the question, and the model's header."""
-        functions = "\n".join(
-            json.dumps(_function(schema), ensure_ascii=False)
-            for schema in (*tool_schemas, ANSWER_SCHEMA)
-        )
+        functions = "\n".join(map(function_line, (*tool_schemas, ANSWER_SCHEMA)))
         return [
             *_header("system"),
-            text(_INTRODUCTION + functions + _HOW_TO_CALL, Role.SYSTEM),
+            text(INTRODUCTION + functions + HOW_TO_CALL, Role.SYSTEM),
             control(CALL, Role.SYSTEM),
-            text(_CALL_SHAPE, Role.SYSTEM),
+            text(CALL_SHAPE, Role.SYSTEM),
             control(CALL_END, Role.SYSTEM),
             *_next_header("user"),
             text(question_text, Role.USER),
@@ -193,8 +190,10 @@ def _next_header(speaker: str) -> list[Segment]:
     return [control(END, Role.HEADER), text("\n", Role.HEADER), *_header(speaker)]
 
 
-def _function(schema: dict) -> dict:
-    return schema if "function" in schema else {"type": "function", "function": schema}
+def function_line(schema: dict) -> str:
+    """A function's description as the system message has it."""
+    described = schema if "function" in schema else {"type": "function", "function": schema}
+    return json.dumps(described, ensure_ascii=False)
 
 
 def _shown(result: ToolResult) -> str:

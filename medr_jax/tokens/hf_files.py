@@ -1,7 +1,7 @@
 """Tokenizer files in Hugging Face's layouts: read, checked, written."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import tokenizers
@@ -43,11 +43,21 @@ def make_backend(state: Mapping) -> tokenizers.Tokenizer:
         raise ValueError(f"not a tokenizer that the tokenizers library reads: {problem}") from None
 
 
-def write_tokenizer_json(path: Path, state: Mapping, controls: Mapping[str, int]) -> None:
-    """``tokenizer.json`` with the control tokens as special added tokens."""
+def write_tokenizer_json(
+    path: Path, state: Mapping, controls: Mapping[str, int], special: Collection[int] | None = None
+) -> None:
+    """``tokenizer.json`` with the control tokens as added tokens.
+
+    Those with an id in ``special`` (default: all) are left out of decoded text on request.
+    """
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     added = [
-        {"id": token_id, "content": name, **flags, "special": True}
+        {
+            "id": token_id,
+            "content": name,
+            **flags,
+            "special": special is None or token_id in special,
+        }
         for name, token_id in controls.items()
     ]
     jsonl.write(path / TOKENIZER_JSON, [{**state, "added_tokens": added}])

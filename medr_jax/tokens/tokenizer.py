@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ CACHED_WORDS = 1 << 17
 CACHED_WORD_CHARS = 64
 BATCH = 512
 
-_QUOTES = re.compile("[\"\u201c\u201d]")
+_QUOTES = re.compile('["\u201c\u201d]')
 _PUNCTUATION = re.compile(r"[^\w\s]|_")
 _SPACED_DIGITS = r" ?\p{N}| ?[^\s\p{N}]+"
 _SPACED_WORDS = r" ?[^\s]+"
@@ -167,6 +167,10 @@ class Tokenizer:
             "normalization": self.normalization,
         }
         jsonl.write(path / SIDECAR, [sidecar])
+
+    def write_hf_json(self, folder: Path, special: Collection[int]) -> None:
+        """``tokenizer.json`` alone, for others to read; ids in ``special`` are marked so."""
+        hf_files.write_tokenizer_json(folder, self._state, self._controls, special)
 
     @classmethod
     def load(cls, path: str | Path) -> "Tokenizer":

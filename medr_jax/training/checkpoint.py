@@ -104,19 +104,31 @@ class Checkpoints:
         Raises:
             ValueError: there is no checkpoint, it is damaged, or ``template`` does not fit it.
         """
-        steps = self.steps()
-        if not steps:
-            raise ValueError(f"{self.path}: no complete checkpoint; run the training first")
+        step = self._newest()
         arrays = {f"{_PARAMS}{name}": leaf for name, leaf in named_arrays(template).items()}
         try:
-            found = self._read(steps[-1], {"params": arrays})
+            found = self._read(step, {"params": arrays})
         except Exception as problem:
             raise ValueError(
-                f"{self.path / str(steps[-1])}: cannot restore the parameters "
+                f"{self.path / str(step)}: cannot restore the parameters "
                 f"({_first_line(problem)}); does the model config fit, is the folder whole?"
             ) from problem
         arrays = {name.removeprefix(_PARAMS): array for name, array in found["params"].items()}
         return with_named_arrays(template, arrays), found["meta"]
+
+    def read_meta(self) -> dict[str, Any]:
+        """What the newest checkpoint says of itself, without its arrays.
+
+        Raises:
+            ValueError: there is no checkpoint, or it is damaged.
+        """
+        step = self._newest()
+        try:
+            return self._read(step, {})["meta"]
+        except Exception as problem:
+            raise ValueError(
+                f"{self.path / str(step)}: damaged ({_first_line(problem)})"
+            ) from problem
 
     def wait(self) -> None:
         """Returns when everything saved is complete on disk."""
@@ -125,6 +137,12 @@ class Checkpoints:
     def close(self) -> None:
         """Waits, then frees threads."""
         self._manager.close()
+
+    def _newest(self) -> int:
+        steps = self.steps()
+        if not steps:
+            raise ValueError(f"{self.path}: no complete checkpoint; run the training first")
+        return steps[-1]
 
     def _read(self, step: int, templates: dict[str, dict[str, Any]]) -> dict[str, Any]:
         found = self._manager.restore(

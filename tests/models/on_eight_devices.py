@@ -8,6 +8,8 @@ import dataclasses
 import json
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 # Unoptimised code is as exact, and this script spends its time compiling.
 os.environ["XLA_FLAGS"] = (
@@ -21,6 +23,7 @@ import numpy as np
 from flax import nnx
 
 from medr_jax import sharding
+from medr_jax.models import hf_weights
 from medr_jax.models.config import AttentionBackend, Remat
 from medr_jax.models.logprobs import token_logprobs
 from medr_jax.models.transformer import abstract_model, create_model
@@ -136,6 +139,23 @@ def sampling(one_device, mesh):
     }
 
 
+def loaded_difference(mesh):
+    """Weights that went through files onto the mesh, against those that never left the host."""
+    config = small_config(short_conv_width=0, qk_norm=False, tied_embeddings=False)
+    model = small_model(config)
+    with tempfile.TemporaryDirectory() as folder:
+        hf_weights.save(model, Path(folder) / "one")
+        loaded = hf_weights.load(Path(folder) / "one", config, mesh)
+        hf_weights.save(loaded, Path(folder) / "two")
+        again = hf_weights.load(Path(folder) / "two", config, mesh)
+    triples = zip(*(jax.tree.leaves(nnx.state(m)) for m in (model, loaded, again)), strict=True)
+    return max(
+        float(np.abs(np.asarray(a) - np.asarray(other)).max())
+        for a, *others in triples
+        for other in others
+    ), list(loaded.layers.attention.query[...].addressable_shards[0].data.shape)
+
+
 def main() -> None:
     one_device = sharding.make_mesh(sharding.MeshConfig(), jax.devices()[:1])
     if sys.argv[1:] == ["all"]:
@@ -144,7 +164,8 @@ def main() -> None:
         return
     cube = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, tensor=2))
     cases = compare(one_device, EVERY_DAY)
-    json.dump({"cases": cases, **sampling(one_device, cube)}, sys.stdout)
+    sampled = sampling(one_device, cube)
+    json.dump({"cases": cases, "loaded": loaded_difference(cube), **sampled}, sys.stdout)
 
 
 if __name__ == "__main__":

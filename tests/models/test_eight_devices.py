@@ -63,3 +63,8 @@ def test_rows_split_over_devices_and_other_meshes():
     assert_agree(others["cases"])
     # One row on eight devices; what does not shrink is keys and values of one layer.
     assert others["memory"]["8"] < others["memory"]["1"] / 3
+
+
+def test_files_are_loaded_split_and_saved_whole(report):
+    # query (layers 2, D 32, N 4, H 8): the model dimension over fsdp, heads over tensor
+    assert report["loaded"] == [0.0, [2, 16, 2, 8]]

@@ -9,6 +9,7 @@ from flax import nnx
 from medr_jax.models import hf_weights
 from medr_jax.models.hf_config import from_hf_config
 from medr_jax.models.logprobs import token_logprobs
+from medr_jax.models.tensor_files import ArraySource
 from medr_jax.testing.models import one_device, whole_rows
 
 pytestmark = pytest.mark.parity
@@ -64,7 +65,7 @@ def pair(request):
     torch, theirs = reference(*CASES[request.param])
     config = from_hf_config(theirs.config.to_diff_dict())
     tensors = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
-    return torch, theirs, hf_weights.from_hf(config, tensors, one_device())
+    return torch, theirs, hf_weights.from_hf(config, ArraySource(tensors), one_device())
 
 
 def test_logits(pair):
