@@ -17,6 +17,11 @@ QWEN2_SPLIT = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
+_NEVER_IN_UTF8 = {0xC0, 0xC1, *range(0xF5, 0x100)}
+_UNUSUAL = {byte: rf"\x{{{byte:02X}}}" for byte in range(0x20) if chr(byte) not in "\t\n\r"}
+_UNUSUAL |= {0xF1: r"\x{40000}-\x{7FFFF}", 0xF2: r"\x{80000}-\x{BFFFF}"}
+"""First byte of characters that text can do without -> the characters, for a regex class."""
+
 
 def read(path: Path) -> tuple[dict, dict[str, int]]:
     """Backend state without added tokens, and the added tokens as control ids.
@@ -100,6 +105,35 @@ def token_bytes(vocab: Mapping[str, int]) -> dict[int, bytes]:
         raise ValueError(f"the vocabulary is not byte-level: it has {problem}") from None
 
 
+def without_gaps(name: str, state: Mapping) -> dict:
+    """The state with a normaliser for characters that its vocabulary has no bytes for.
+
+    Some released vocabularies (SmolLM2's) lack bytes that their training text never had: a few
+    ASCII control characters and the planes that Unicode has not assigned. The library would drop
+    them in silence; here they become U+FFFD.
+
+    Raises:
+        ValueError: bytes of ordinary text are missing; ``name`` says where.
+    """
+    alphabet, vocab = byte_alphabet(), state["model"]["vocab"]
+    missing = {byte for character, byte in alphabet.items() if character not in vocab}
+    gaps = "".join(_UNUSUAL[byte] for byte in sorted(missing & _UNUSUAL.keys()))
+    if missing - _UNUSUAL.keys() - _NEVER_IN_UTF8:
+        raise ValueError(
+            f"{name}: not byte-level BPE ({len(missing)} bytes have no token), so some text "
+            "could not be encoded"
+        )
+    if not gaps:
+        return dict(state)
+    replace = {"type": "Replace", "pattern": {"Regex": f"[{gaps}]"}, "content": "\ufffd"}
+    known = state.get("normalizer")
+    if known is None or known == replace:
+        return {**state, "normalizer": replace}
+    steps = known["normalizers"] if known["type"] == "Sequence" else [known]
+    steps = [step for step in steps if step != replace]
+    return {**state, "normalizer": {"type": "Sequence", "normalizers": [*steps, replace]}}
+
+
 def _json(path: Path) -> dict:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -151,13 +185,7 @@ def _without_controls(path: Path, state: dict, controls: Mapping[str, int]) -> d
     if model.get("type", "BPE") != "BPE" or "merges" not in model:
         raise ValueError(f"{path}: tokenizer model {model.get('type')!r}; only BPE is supported")
     vocab = {token: i for token, i in model["vocab"].items() if token not in controls}
-    missing = sorted(set(byte_alphabet()) - vocab.keys())
-    if missing:
-        raise ValueError(
-            f"{path}: not byte-level BPE ({len(missing)} bytes have no token), so some text "
-            "could not be encoded"
-        )
-    return {
+    stripped = {
         **state,
         "added_tokens": [],
         "post_processor": None,
@@ -165,3 +193,4 @@ def _without_controls(path: Path, state: dict, controls: Mapping[str, int]) -> d
         "padding": None,
         "model": {**model, "type": "BPE", "vocab": vocab},
     }
+    return without_gaps(str(path), stripped)
