@@ -13,8 +13,10 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medr_jax.gguf_file import GGUFFile, find_smollm2
 from medr_jax.models.config import RUNTIME_FIELDS, ModelConfig
 from medr_jax.models.hf_config import from_hf_config
+from medr_jax.tokens import gguf_tokenizer
 from medr_jax.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
 
 
 class Source(Enum):
-    """``scratch``: random weights; ``hf``: a Hugging Face folder; ``checkpoint``: a training
-    folder of ours, or what ``import_weights`` wrote."""
+    """``scratch``: random weights; ``hf``: a Hugging Face folder; ``gguf``: a file of llama.cpp's
+    format; ``checkpoint``: a training folder of ours, or what ``import_weights`` wrote."""
 
     scratch = "scratch"
     hf = "hf"
+    gguf = "gguf"
     checkpoint = "checkpoint"
 
 
@@ -37,7 +40,7 @@ class WeightsConfig:
     """What training starts from. With weights comes their tokenizer: none is trained then."""
 
     source: Source = Source.scratch
-    path: str = ""  # of the folder or file; empty for scratch
+    path: str = ""  # of the folder or file; empty for scratch, and with gguf for SmolLM2's package
 
     def __post_init__(self) -> None:
         if self.source is Source.scratch and self.path:
@@ -45,7 +48,7 @@ class WeightsConfig:
                 f"weights.path={self.path} with weights=scratch; choose how to read it with "
                 "weights=hf or weights=checkpoint"
             )
-        if self.source is not Source.scratch and not self.path:
+        if self.source in (Source.hf, Source.checkpoint) and not self.path:
             raise ValueError(
                 f"weights.path is empty with weights={self.source.value}; name what to load"
             )
@@ -69,7 +72,13 @@ def load_pretrained(
         from medr_jax.models import hf_weights
 
         return hf_weights.load(Path(weights.path), config, mesh)
-    raise ValueError(f"weights={weights.source.value} is no file of pretrained weights; use hf")
+    if weights.source is Source.gguf:
+        from medr_jax.models import gguf_weights
+
+        return gguf_weights.load(_gguf_path(weights), config, mesh)
+    raise ValueError(
+        f"weights={weights.source.value} is no file of pretrained weights; use hf or gguf"
+    )
 
 
 def pretrained_config(weights: WeightsConfig, model_config: ModelConfig) -> ModelConfig:
@@ -87,7 +96,13 @@ def described_config(weights: WeightsConfig) -> ModelConfig:
     """The architecture that a file or folder says it has."""
     if weights.source is Source.hf:
         return from_hf_config(read_hf_config(Path(weights.path)))
-    raise ValueError(f"weights={weights.source.value} is no file of pretrained weights; use hf")
+    if weights.source is Source.gguf:
+        from medr_jax.models import gguf_weights
+
+        return gguf_weights.from_gguf_metadata(GGUFFile(_gguf_path(weights)))
+    raise ValueError(
+        f"weights={weights.source.value} is no file of pretrained weights; use hf or gguf"
+    )
 
 
 def agreed_config(
@@ -110,18 +125,29 @@ def agreed_config(
     ]
     if differing:
         raise ValueError(
-            f"{weights.path}: holds another model than model= says: {', '.join(differing)}; "
-            "choose the model= of these weights, or set these fields"
+            f"{weights.path or 'SmolLM2'}: holds another model than model= says: "
+            f"{', '.join(differing)}; choose the model= of these weights, or set these fields"
         )
     return merged
 
 
 def load_tokenizer(weights: WeightsConfig) -> Tokenizer:
     """The tokenizer that the weights were trained with."""
+    if weights.source is Source.gguf:
+        return gguf_tokenizer.tokenizer_from_gguf(GGUFFile(_gguf_path(weights)))
     folder = Path(weights.path)
     if weights.source is Source.checkpoint:
         folder = folder / "tokenizer"
     return Tokenizer.load(folder)
+
+
+def save_tokenizer(weights: WeightsConfig, path: Path) -> Tokenizer:
+    """Writes ``load_tokenizer``'s; of a GGUF file also its special tokens and chat template."""
+    if weights.source is Source.gguf:
+        return gguf_tokenizer.save_tokenizer(GGUFFile(_gguf_path(weights)), path)
+    tokenizer = load_tokenizer(weights)
+    tokenizer.save(path)
+    return tokenizer
 
 
 def weights_hash(weights: WeightsConfig) -> str:
@@ -148,7 +174,14 @@ def read_hf_config(folder: Path) -> dict[str, Any]:
     return parsed
 
 
+def _gguf_path(weights: WeightsConfig) -> Path:
+    return Path(weights.path) if weights.path else find_smollm2()
+
+
 def _weight_files(weights: WeightsConfig) -> Iterator[Path]:
+    if weights.source is Source.gguf:
+        yield _gguf_path(weights)
+        return
     folder = Path(weights.path)
     yield folder / "config.json"
     yield from sorted(folder.glob("*.safetensors"))

@@ -25,8 +25,9 @@ messages (tested), but for what differs by design:
   header before it. Where the content starts with a newline, the template's text, tokenised
   whole, merges it with the header's; else the ids are equal, too (tested).
 * A tool call's JSON stays as the model wrote it; the template parses and dumps it again.
-* Control tokens inside questions, results and completions stay plain text; ``</tool_response``
-  in a result, which is plain text in Qwen2.5's format, is broken by a space.
+* Control tokens inside questions, results and completions stay plain text. Tags are plain text,
+  too, for some tokenizers (``<tool_response>`` for Qwen2.5's, ``<tool_call>`` as well for
+  SmolLM2's): in questions and results they are broken by a space, in a call's JSON escaped.
 * The answer is a call of ``answer``, so that giving one is an act and not the lack of one.
 """
 
@@ -48,11 +49,11 @@ from medr_jax.tokens.protocol import (
     text,
     turn_problem,
 )
+from medr_jax.tokens.tags import CALL, CALL_END, broken, calls_in_text, escaped, split_at_tags
 from medr_jax.tokens.tokenizer import Tokenizer
 from medr_jax.types import Hit, Record, Status, ToolCall, ToolResult
 
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
-CALL, CALL_END = "<tool_call>", "</tool_call>"
 ANSWER = "answer"
 
 ANSWER_SCHEMA = {
@@ -100,8 +101,9 @@ class ChatmlProtocol:
     """See the module's docstring."""
 
     name = "chatml"
-    version = 1
+    version = 2
     control_tokens = (PAD, START, END, CALL, CALL_END)
+    tags = (CALL, CALL_END)
 
     def prompt(self, question_text: str, tool_schemas: Sequence[dict]) -> list[Segment]:
         """System message with the functions, the question, and the model's header."""
@@ -113,7 +115,7 @@ class ChatmlProtocol:
             text(CALL_SHAPE, Role.SYSTEM),
             control(CALL_END, Role.SYSTEM),
             *_next_header("user"),
-            text(question_text, Role.USER),
+            text(broken(question_text), Role.USER),
             *_next_header("assistant"),
         ]
 
@@ -131,7 +133,8 @@ class ChatmlProtocol:
         for i, (role, name, arguments) in enumerate(blocks):
             if i:
                 segments.append(text("\n", role))
-            written = json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
+            call = {"name": name, "arguments": arguments}
+            written = escaped(json.dumps(call, ensure_ascii=False))
             segments += [control(CALL, role), text(f"\n{written}\n", role), control(CALL_END, role)]
         return [*segments, control(END, Role.END)]
 
@@ -152,6 +155,8 @@ class ChatmlProtocol:
     def parse(self, token_ids: Sequence[int], tokenizer: Tokenizer) -> ParsedTurn:
         """What a completion says; a malformed one carries its error."""
         pieces = split_at_controls(token_ids, tokenizer)
+        if not tokenizer.has_control(CALL):
+            pieces = split_at_tags(pieces)
         thought = pieces[0].text.strip()
         try:
             return checked(_read(thought, pieces[1:]))
@@ -162,11 +167,13 @@ class ChatmlProtocol:
         """THOUGHT up to the first block; a block is CALL, or ANSWER when it calls ``answer``."""
         roles: list[Role] = []
         role = Role.THOUGHT
+        in_text = {} if tokenizer.has_control(CALL) else dict(calls_in_text(token_ids, tokenizer))
         for position, token_id in enumerate(token_ids):
             name = tokenizer.control_name(int(token_id))
             if name == CALL:
-                block = split_at_controls(token_ids[position + 1 :], tokenizer)[0]
-                role = Role.ANSWER if _is_answer(block.text) else Role.CALL
+                role = _block_role(split_at_controls(token_ids[position + 1 :], tokenizer)[0].text)
+            elif position in in_text:
+                role = _block_role(in_text[position])
             elif name == END:
                 role = Role.END
             roles.append(role)
@@ -179,6 +186,17 @@ class ChatmlProtocol:
     def stop_ids(self, tokenizer: Tokenizer) -> tuple[int, ...]:
         """``<|im_end|>``, and what no completion may contain."""
         return tuple(tokenizer.control(name) for name in (END, START))
+
+
+def chat(message: str, system: str) -> list[Segment]:
+    """A conversation's first message, without functions, and the model's header."""
+    return [
+        *_header("system"),
+        text(system, Role.SYSTEM),
+        *_next_header("user"),
+        text(message, Role.USER),
+        *_next_header("assistant"),
+    ]
 
 
 def _header(speaker: str) -> list[Segment]:
@@ -202,7 +220,7 @@ def _shown(result: ToolResult) -> str:
         lines.append(f"Error: {result.text}")
     elif result.text:
         lines.append(result.text)
-    return "\n".join(lines).replace("</tool_response", "< /tool_response")
+    return broken("\n".join(lines))
 
 
 def _hit_line(hit: Hit) -> str:
@@ -258,8 +276,8 @@ def _convert(arguments: dict, record_type: type) -> Any:
         raise _Malformed(f"the tool call's arguments: {problem}") from None
 
 
-def _is_answer(content: str) -> bool:
+def _block_role(content: str) -> Role:
     try:
-        return _read_block(content).name == ANSWER
+        return Role.ANSWER if _read_block(content).name == ANSWER else Role.CALL
     except _Malformed:
-        return False
+        return Role.CALL

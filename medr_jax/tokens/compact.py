@@ -51,6 +51,7 @@ class CompactProtocol:
     name = "compact"
     version = 1
     control_tokens = (PAD, USER, ASSISTANT, TOOL, END, THINK, CALL, ANSWER, CITE, HIT)
+    tags = ()
 
     def prompt(self, question_text: str, tool_schemas: Sequence[dict]) -> list[Segment]:
         """The question; tool schemas are not shown, the model learns its tools by training."""

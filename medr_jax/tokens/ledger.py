@@ -59,11 +59,12 @@ class Ledger:
         token_ids: list[int] = []
         roles: list[int] = []
         for segment in segments:
-            if segment.control:
-                assert not segment.text, segment
-                part = [self._tokenizer.control(segment.control)]
+            assert not (segment.text and segment.control), segment
+            name = segment.control
+            if name and (self._tokenizer.has_control(name) or name not in self._protocol.tags):
+                part = [self._tokenizer.control(name)]
             else:
-                part = self._tokenizer.encode(segment.text)
+                part = self._tokenizer.encode(segment.text or name)
             token_ids += part
             roles += [int(segment.role)] * len(part)
         return token_ids, roles

@@ -78,6 +78,7 @@ class AgentProtocol(Protocol):
     name: str
     version: int  # raised when the rendering changes
     control_tokens: tuple[str, ...]
+    tags: tuple[str, ...]  # those of them that are written as text where the tokenizer has none
 
     def prompt(self, question_text: str, tool_schemas: Sequence[dict]) -> list[Segment]:
         """All that precedes the first completion, its header included."""

@@ -98,6 +98,10 @@ class Tokenizer:
         }
         return hashlib.sha256(jsonl.encode(identity)).hexdigest()
 
+    def has_control(self, name: str) -> bool:
+        """Whether there is a control token of that name."""
+        return name in self._controls
+
     def control(self, name: str) -> int:
         """Id of a control token. Raises ValueError when the tokenizer has none of that name."""
         if name not in self._controls:
