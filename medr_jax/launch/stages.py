@@ -181,8 +181,11 @@ def tokenizer(config: SimpleNamespace, dataset: Artifact | None = None) -> Artif
         inputs = {"synthesis": dataset.content_hash}
 
     def build(path: Path) -> Outcome:
-        made = found if config.weights.given else _trained_tokenizer(config, dataset)
-        made.save(path)
+        if config.weights.given:
+            made = pretrained.save_tokenizer(config.weights, path)
+        else:
+            made = _trained_tokenizer(config, dataset)
+            made.save(path)
         return Outcome(content_hash=made.content_hash, counts={"vocabulary": made.vocab_size})
 
     return run_stage(

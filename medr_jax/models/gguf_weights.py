@@ -1,7 +1,7 @@
 """Weights from a GGUF file of the ``llama`` architecture: SmolLM2, Llama 2 and 3, and their kin."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,11 +106,11 @@ def load(path: str | Path, config: ModelConfig, mesh: Mesh) -> Transformer:
     """
     file = GGUFFile(path)
     file.check_whole()
-    return hf_weights.from_hf(config, HFNamed(file, config), mesh)
+    return hf_weights.from_hf(config, GGUFSource(file, config), mesh)
 
 
-class HFNamed(Mapping[str, np.ndarray]):
-    """The file's tensors under Hugging Face's names and in its order, read when asked for.
+class GGUFSource:
+    """The file's tensors under Hugging Face's names and in its order, one at a time in memory.
 
     llama.cpp rotates neighbouring rows (2i, 2i + 1) where Hugging Face, like this model, rotates
     (i, i + head_dim / 2); so it stores the rows of queries and keys in another order, which is
@@ -121,18 +121,17 @@ class HFNamed(Mapping[str, np.ndarray]):
         self._file = file
         self._heads = {"attn_q": config.num_heads, "attn_k": config.num_kv_heads}
         self._names = {_hf_name(name): name for name in file.shapes if name != ROPE_FACTORS}
+        self.shapes = {name: file.shapes[ours] for name, ours in self._names.items()}
+        self._last = "", np.empty(0)  # devices ask for their parts of a tensor one after another
 
-    def __getitem__(self, name: str) -> np.ndarray:
-        ours = self._names[name]
-        tensor = self._file.read(ours)
-        heads = self._heads.get(ours.split(".")[-2])
-        return half_split_rows(tensor, heads) if heads else tensor
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+    def read(self, name: str, index: Sequence[slice]) -> np.ndarray:
+        """The part of a tensor that ``index``, a slice for each dimension, cuts out."""
+        if self._last[0] != name:
+            theirs = self._names[name]
+            tensor = self._file.read(theirs)
+            heads = self._heads.get(theirs.split(".")[-2])
+            self._last = name, half_split_rows(tensor, heads) if heads else tensor
+        return self._last[1][tuple(index)]
 
 
 def half_split_rows(tensor: np.ndarray, heads: int) -> np.ndarray:
@@ -152,8 +151,8 @@ def _fields(file: GGUFFile) -> dict[str, Any]:
         for name, value in file.metadata.items()
         if name.startswith(prefix)
     }
-    if missing := sorted(_NEEDED - fields.keys()):
-        raise ValueError(f"{file.path}: the metadata lack llama.{', llama.'.join(missing)}")
+    for name in sorted(_NEEDED - fields.keys()):
+        file.need(prefix + name)
     checked_later = {"attention.value_length", "rope.dimension_count"}
     known = _MAPPED | _IRRELEVANT | checked_later
     faults = [
