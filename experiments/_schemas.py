@@ -22,6 +22,7 @@ SCHEMAS = {
     "data": "medr_jax.loader.pipeline:DataConfig",
     "agent": "medr_jax.agent.loop:AgentLimits",
     "sampling": "medr_jax.sampling.engine:EngineConfig",
+    "compile": "medr_jax.launch.compile_check:CompileConfig",
     "evaluation": "medr_jax.eval.evaluate:EvaluationConfig",
     "paths": "medr_jax.launch.stages:PathsConfig",
 }

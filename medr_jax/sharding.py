@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import numpy as np
 from flax import nnx
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 MESH_AXES = ("data", "fsdp", "sequence", "tensor")
@@ -71,11 +73,29 @@ def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -
             "device(s); lower it, or for a trial on CPU set "
             "XLA_FLAGS=--xla_force_host_platform_device_count=8"
         )
-    return jax.make_mesh(
-        tuple(sizes),
-        MESH_AXES,
-        axis_types=(AxisType.Auto,) * len(MESH_AXES),
-        devices=devices[: math.prod(sizes)],
+    grid = _device_grid(sizes, devices[: math.prod(sizes)])
+    return Mesh(grid, MESH_AXES, axis_types=(AxisType.Auto,) * len(MESH_AXES))
+
+
+def _device_grid(sizes: Sequence[int], devices: Sequence[jax.Device]) -> np.ndarray:
+    """Devices in the mesh's shape, neighbours near each other on a TPU's torus.
+
+    ``jax.make_mesh`` refuses several slices, and any axis that is not a product of whole axes
+    of the torus: 16 x 4 on 8 x 8.
+    """
+    slices = {getattr(device, "slice_index", 0) for device in devices}
+    if devices[0].platform != "tpu" or len(slices) == 1:
+        return mesh_utils.create_device_mesh(sizes, devices, allow_split_physical_axes=True)
+    if sizes[0] % len(slices):
+        raise ValueError(
+            f"mesh.data={sizes[0]}: the devices are {len(slices)} TPU slices, over whose slower "
+            f"network only the data axis runs; make it a multiple of {len(slices)}"
+        )
+    return mesh_utils.create_hybrid_device_mesh(
+        (sizes[0] // len(slices), *sizes[1:]),
+        (len(slices), *(1 for _ in sizes[1:])),
+        devices,
+        allow_split_physical_axes=True,
     )
 
 
@@ -141,6 +161,15 @@ def shardings(tree: Any, mesh: Mesh) -> Any:
         return leaf.replace(named_sharding(mesh, axes, value.shape))
 
     return jax.tree.map(one, tree, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+
+
+def abstract_arrays(shapes: Any, layout: Any) -> Any:
+    """Shapes and their shardings as one tree of ``jax.ShapeDtypeStruct``."""
+    return jax.tree.map(
+        lambda shape, place: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=place),
+        shapes,
+        layout,
+    )
 
 
 def constrain(array: jax.Array, *axes: str | None) -> jax.Array:

@@ -11,8 +11,13 @@ from medr_jax.data.packing import NO_TARGET, PackedRows
 from medr_jax.loader.relabel import Relabeller
 
 Batch = dict[str, np.ndarray]
-"""(B, T) arrays: int32 ``token_ids``, ``positions``, ``segment_ids``, ``target_ids``,
-``loss_mask``, ``target_roles`` and float32 ``loss_weights``."""
+"""(B, T) arrays named and typed as in ``BATCH_DTYPES``."""
+
+BATCH_DTYPES = {
+    **dict.fromkeys(("token_ids", "positions", "segment_ids", "target_ids"), np.int32),
+    **dict.fromkeys(("loss_mask", "target_roles"), np.int32),
+    "loss_weights": np.float32,
+}
 
 MANY_EPOCHS = 1 << 31
 

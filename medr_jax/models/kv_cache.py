@@ -9,11 +9,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from medr_jax.models.attention_backends import mesh_platform
 from medr_jax.models.config import ModelConfig
-from medr_jax.sharding import constrain
+from medr_jax.sharding import abstract_arrays, constrain, named_sharding
+
+_AXES = ("layers", "batch", None, "kv_heads", "head_dim")
+"""Logical axes of keys and values."""
 
 
 class Rows(NamedTuple):
@@ -41,13 +45,22 @@ class KVCache:
         L, K, H = config.num_layers, config.num_kv_heads, config.head_dim
         shape = (L, num_slots, max_length, K, H)
         past = max(config.short_conv_width - 1, 0)
-        axes = ("layers", "batch", None, "kv_heads", "head_dim")
         return cls(
-            keys=constrain(jnp.zeros(shape, config.dtype), *axes),
-            values=constrain(jnp.zeros(shape, config.dtype), *axes),
+            keys=constrain(jnp.zeros(shape, config.dtype), *_AXES),
+            values=constrain(jnp.zeros(shape, config.dtype), *_AXES),
             conv=jnp.zeros((L, num_slots, past, config.embed_dim), config.dtype),
             lengths=jnp.zeros((num_slots,), jnp.int32),
         )
+
+    @classmethod
+    def abstract(
+        cls, config: ModelConfig, num_slots: int, max_length: int, mesh: Mesh
+    ) -> "KVCache":
+        """What ``create`` would make on the mesh, as shapes with shardings."""
+        shapes = jax.eval_shape(lambda: cls.create(config, num_slots, max_length))
+        split = named_sharding(mesh, _AXES, shapes.keys.shape)
+        whole = NamedSharding(mesh, PartitionSpec())
+        return abstract_arrays(shapes, cls(keys=split, values=split, conv=whole, lengths=whole))
 
     def rows(self, num_new_B: Int[Array, " B"], slots_B: Int[Array, " B"] | None = None) -> Rows:
         """Addresses of the next tokens; without ``slots_B``, row b is slot b."""

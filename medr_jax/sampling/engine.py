@@ -91,19 +91,15 @@ class Engine:
         self._next_handle = 0
         self._free = list(range(config.num_slots))
         self._to_clear: set[int] = set()
-        # Slots split over devices stay where they are: every dispatch then covers all of them.
-        sharded = mesh.shape["data"] * mesh.shape["fsdp"] > 1
-        self._prefill_rows = (
-            config.num_slots if sharded else min(config.prefill_rows, config.num_slots)
-        )
+        self._prefill_rows = prefill_rows(config, mesh)
         with jax.set_mesh(mesh):
             self._cache = jax.jit(
                 lambda: KVCache.create(model.config, config.num_slots, config.max_length)
             )()
         self._clear = self._jit(lambda cache, slots: cache.clear(slots), donate=0)
-        self._prefill = self._jit(functools.partial(_prefill, self._graph), donate=1)
+        self._prefill = self._jit(functools.partial(prefill, self._graph), donate=1)
         self._decode = self._jit(
-            functools.partial(_decode, self._graph, config, self.stop_ids, self.banned_ids),
+            functools.partial(decode, self._graph, config, self.stop_ids, self.banned_ids),
             donate=1,
         )
 
@@ -257,13 +253,19 @@ class Engine:
         return jax.jit(counted, donate_argnums=donate)
 
 
-def _prefill(graph, params, cache, tokens_BT, num_new_B, slots_B):
+def prefill_rows(config: EngineConfig, mesh: Mesh) -> int:
+    """Rows of a prefill dispatch: all slots where they are split over devices, to stay there."""
+    if mesh.shape["data"] * mesh.shape["fsdp"] > 1:
+        return config.num_slots
+    return min(config.prefill_rows, config.num_slots)
+
+
+def prefill(graph, params, cache, tokens_BT, num_new_B, slots_B):
+    """The cache with new context in it; without ``slots_B``, row b is slot b."""
     return nnx.merge(graph, params).extend(tokens_BT, cache, num_new_B, slots_B)[1]
 
 
-def _decode(
-    graph, config, stop_ids, banned_ids, params, cache, tokens_B, remaining_B, words, turns
-):
+def decode(graph, config, stop_ids, banned_ids, params, cache, tokens_B, remaining_B, words, turns):
     """Up to ``chunk_steps`` tokens for each row with ``remaining_B > 0``.
 
     Returns the cache and one (2, B, chunk_steps) int32 array: token ids, -1 where there is none,

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import msgspec
 from flax import nnx
 from jax.sharding import Mesh
@@ -115,11 +114,7 @@ def load_policy(out: Path, mesh: Mesh | None = None) -> Policy:
         raise ValueError(f"{out / TOKENIZER}: not the tokenizer that this model was trained with")
     mesh = mesh or make_mesh(MeshConfig())
     graph, shapes = nnx.split(abstract_model(described.model))
-    template = jax.tree.map(
-        lambda shape, layout: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=layout),
-        shapes,
-        sharding.shardings(shapes, mesh),
-    )
+    template = sharding.abstract_arrays(shapes, sharding.shardings(shapes, mesh))
     checkpoints = Checkpoints(out / CHECKPOINTS, read_only=True)
     try:
         params, meta = checkpoints.restore_params(template)

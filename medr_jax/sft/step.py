@@ -1,5 +1,6 @@
 """A transformer, an optimizer and a loss made into the pieces that the loop runs."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,11 +31,16 @@ def build(
     mesh: Mesh,
     *,
     capacity: int = 0,
+    make_state: Callable[..., TrainState] = create_state,
 ) -> SFT:
-    """State and step for a model, whose arrays the state takes over."""
+    """State and step for a model, whose arrays the state takes over.
+
+    An abstract model with ``make_state=abstract_state`` gives the same step over an abstract
+    state, to compile ahead of time.
+    """
     graph, params = nnx.split(model)
     optimizer = make_optimizer(optimizer_config, config.num_steps, params)
-    state = create_state(params, optimizer, mesh, seed=config.seed)
+    state = make_state(params, optimizer, mesh, seed=config.seed)
     step = make_train_step(
         make_loss_fn(graph, capacity=capacity),
         optimizer,

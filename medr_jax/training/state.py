@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -29,8 +30,24 @@ def create_state(
     params: Any, optimizer: optax.GradientTransformation, mesh: Mesh, *, seed: int
 ) -> TrainState:
     """Step 0. Optimizer moments are sharded at birth, as their parameters are."""
+    first = _first_state(optimizer, seed)
+    layout = layout_of(jax.eval_shape(first, params), mesh)
+    return jax.jit(first, out_shardings=layout)(params)
 
-    def create(params: Any) -> TrainState:
+
+def abstract_state(
+    params: Any, optimizer: optax.GradientTransformation, mesh: Mesh, *, seed: int
+) -> TrainState:
+    """What ``create_state`` would make, as shapes with shardings: nothing is allocated.
+
+    ``params`` may be abstract, and the mesh one of devices that are not there.
+    """
+    shapes = jax.eval_shape(_first_state(optimizer, seed), params)
+    return sharding.abstract_arrays(shapes, layout_of(shapes, mesh))
+
+
+def _first_state(optimizer: optax.GradientTransformation, seed: int) -> Callable[[Any], TrainState]:
+    def first(params: Any) -> TrainState:
         return TrainState(
             params=params,
             opt_state=optimizer.init(params),
@@ -38,8 +55,7 @@ def create_state(
             rng=jax.random.key_data(jax.random.key(seed)),
         )
 
-    layout = layout_of(jax.eval_shape(create, params), mesh)
-    return jax.jit(create, out_shardings=layout)(params)
+    return first
 
 
 def layout_of(tree: Any, mesh: Mesh) -> Any:

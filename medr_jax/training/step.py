@@ -112,6 +112,11 @@ def make_train_step(
     return jax.jit(step, donate_argnums=0, out_shardings=(layout, None))
 
 
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Where a batch (micro, rows, ...) lies."""
+    return NamedSharding(mesh, PartitionSpec(None, sharding.RULES["batch"]))
+
+
 def make_place(
     mesh: Mesh, num_micro: int = 1
 ) -> Callable[[dict[str, np.ndarray]], dict[str, jax.Array]]:
@@ -120,7 +125,7 @@ def make_place(
     Rows are split over the mesh's data and fsdp axes; ``sharding.row_share`` says which part of
     a batch's rows a process must give.
     """
-    rows = NamedSharding(mesh, PartitionSpec(None, sharding.RULES["batch"]))
+    rows = batch_sharding(mesh)
 
     def place(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
         return {

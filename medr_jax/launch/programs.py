@@ -1,0 +1,171 @@
+"""The production steps over shapes instead of arrays, by name, ready to be compiled.
+
+Each builder calls what training and sampling call; there is no second step to keep in line.
+"""
+
+import dataclasses
+import enum
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.sharding import Mesh
+
+from medr_jax import sharding
+from medr_jax.loader.pipeline import BATCH_DTYPES, DataConfig
+from medr_jax.models.config import ModelConfig
+from medr_jax.models.kv_cache import KVCache
+from medr_jax.models.logprobs import token_logprobs
+from medr_jax.models.transformer import abstract_model
+from medr_jax.sampling import engine
+from medr_jax.sampling.engine import EngineConfig
+from medr_jax.sft import step as sft_step
+from medr_jax.training.loop import TrainingConfig
+from medr_jax.training.optimizer import OptimizerConfig
+from medr_jax.training.state import abstract_state
+from medr_jax.training.step import batch_sharding
+
+
+class ProgramName(enum.Enum):
+    """What can be compiled."""
+
+    sft = "sft"  # loss, gradient, optimizer update
+    logprob = "logprob"  # log-probabilities of a batch, as an RL step needs them
+    prefill = "prefill"  # context into the cache of every slot
+    decode = "decode"  # a chunk of sampled tokens for every slot
+
+    @property
+    def serves(self) -> bool:
+        """Whether it runs on the mesh for sampling rather than on the one for training."""
+        return self in (ProgramName.prefill, ProgramName.decode)
+
+
+@dataclasses.dataclass(kw_only=True, slots=True)
+class Settings:
+    """The configs that a program is built from."""
+
+    model: ModelConfig
+    optimizer: OptimizerConfig
+    training: TrainingConfig
+    data: DataConfig
+    sampling: EngineConfig
+    inference_dtype: str = "bfloat16"  # stored parameters of all programs but sft
+
+
+class Program(NamedTuple):
+    """A jitted function, its abstract arguments, and which arrays those are."""
+
+    step: Any
+    arguments: tuple
+    parts: dict[str, Any]  # what is in memory for it: name -> tree of shapes with shardings
+
+
+def _sft(settings: Settings, mesh: Mesh) -> Program:
+    made = sft_step.build(
+        abstract_model(settings.model),
+        settings.optimizer,
+        settings.training,
+        mesh,
+        make_state=abstract_state,
+    )
+    batch = _batch(settings, mesh, settings.training.grad_accumulation)
+    state = made.state
+    parts = {
+        "parameters": state.params,
+        "optimizer": (state.opt_state, state.step, state.rng),
+        "batch": batch,
+    }
+    return Program(made.step, (state, batch), parts)
+
+
+def _logprob(settings: Settings, mesh: Mesh) -> Program:
+    graph, params = _inference_model(settings, mesh)
+    batch = _batch(settings, mesh, 1)
+
+    @jax.jit
+    def logprob(params: Any, batch: dict[str, jax.Array]) -> jax.Array:
+        model = nnx.merge(graph, params)
+        rows = {name: array[0] for name, array in batch.items()}
+        hidden = model(rows["token_ids"], rows["positions"], rows["segment_ids"])
+        return token_logprobs(model, hidden, rows["target_ids"])
+
+    return Program(logprob, (params, batch), {"parameters": params, "batch": batch})
+
+
+def _prefill(settings: Settings, mesh: Mesh) -> Program:
+    graph, params = _inference_model(settings, mesh)
+    cache = kv_cache(settings, mesh)
+    rows = engine.prefill_rows(settings.sampling, mesh)
+    per_row = jax.ShapeDtypeStruct((rows,), jnp.int32)
+    tokens = jax.ShapeDtypeStruct((rows, max(settings.sampling.prefill_widths)), jnp.int32)
+    slots = None if rows == settings.sampling.num_slots else per_row
+    batch = (tokens, per_row, slots)
+    step = jax.jit(functools.partial(engine.prefill, graph), donate_argnums=1)
+    parts = {"parameters": params, "kv_cache": cache, "batch": batch}
+    return Program(step, (params, cache, *batch), parts)
+
+
+def _decode(settings: Settings, mesh: Mesh) -> Program:
+    graph, params = _inference_model(settings, mesh)
+    cache = kv_cache(settings, mesh)
+    slots = settings.sampling.num_slots
+    per_slot = jax.ShapeDtypeStruct((slots,), jnp.int32)
+    batch = (per_slot, per_slot, jax.ShapeDtypeStruct((slots, 2), jnp.uint32), per_slot)
+    # Which ids stop a turn or are banned does not change the size of anything.
+    step = jax.jit(
+        functools.partial(engine.decode, graph, settings.sampling, (1,), (0,)), donate_argnums=1
+    )
+    parts = {"parameters": params, "kv_cache": cache, "batch": batch}
+    return Program(step, (params, cache, *batch), parts)
+
+
+PROGRAMS: dict[ProgramName, Callable[[Settings, Mesh], Program]] = {
+    ProgramName.sft: _sft,
+    ProgramName.logprob: _logprob,
+    ProgramName.prefill: _prefill,
+    ProgramName.decode: _decode,
+}
+
+
+def kv_cache(settings: Settings, mesh: Mesh) -> KVCache:
+    """The engine's cache over all slots."""
+    sampling = settings.sampling
+    return KVCache.abstract(settings.model, sampling.num_slots, sampling.max_length, mesh)
+
+
+def inference_params(settings: Settings, mesh: Mesh) -> Any:
+    """Parameters as a sampler or a reference policy holds them."""
+    return _inference_model(settings, mesh)[1]
+
+
+def bytes_per_device(tree: Any) -> int:
+    """Bytes of a tree of shapes on one device; what has no sharding is on all of them."""
+
+    def one(leaf: Any) -> int:
+        place = leaf.sharding
+        shape = leaf.shape if place is None else place.shard_shape(leaf.shape)
+        size = leaf.dtype.itemsize
+        for length in shape:
+            size *= length
+        return size
+
+    return sum(one(leaf) for leaf in jax.tree.leaves(tree))
+
+
+def _inference_model(settings: Settings, mesh: Mesh) -> tuple[Any, Any]:
+    config = dataclasses.replace(settings.model, param_dtype=settings.inference_dtype)
+    graph, shapes = nnx.split(abstract_model(config))
+    return graph, sharding.abstract_arrays(shapes, sharding.shardings(shapes, mesh))
+
+
+def _batch(settings: Settings, mesh: Mesh, num_micro: int) -> dict[str, jax.ShapeDtypeStruct]:
+    rows = settings.training.batch_rows // num_micro
+    shape = (num_micro, rows, settings.data.row_length)
+    place = batch_sharding(mesh)
+    return {
+        name: jax.ShapeDtypeStruct(shape, dtype, sharding=place)
+        for name, dtype in BATCH_DTYPES.items()
+    }
