@@ -1,7 +1,5 @@
 """Grouped-query self-attention, over packed rows and over a cache."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -10,16 +8,9 @@ from jaxtyping import Array, Float, Int
 from medr_jax.models.attention_backends import self_attention
 from medr_jax.models.config import ModelConfig
 from medr_jax.models.kv_cache import KVCache, Rows
-from medr_jax.models.layers import RMSNorm, ShortConv, constant, init_std, rotate, weight
+from medr_jax.models.layers import RMSNorm, constant, init_std, rotate, weight
+from medr_jax.models.short_conv import Inputs, ShortConv
 from medr_jax.sharding import constrain
-
-
-class Inputs(NamedTuple):
-    """What queries, keys and values are projected from; the same without a convolution."""
-
-    query_BTD: jax.Array
-    key_BTD: jax.Array
-    value_BTD: jax.Array
 
 
 class Attention(nnx.Module):
@@ -34,10 +25,8 @@ class Attention(nnx.Module):
         self.value = weight((D, K, H), ("embed", "kv_heads", "head_dim"), std, config, rngs)
         std = init_std(config, N * H)
         self.out = weight((N, H, D), ("heads", "head_dim", "embed"), std, config, rngs)
-        self.short_conv = config.short_conv_width > 0
-        if self.short_conv:
-            self.query_conv = ShortConv(config, ShortConv.QUERY_START)
-            self.key_conv = ShortConv(config, ShortConv.KEY_START)
+        self.conv = ShortConv(config) if config.short_conv_width else None
+        if self.conv is not None:
             # Each key head starts as a query head of its group: equal tokens match at once.
             self.key[...] = self.query[:, :: N // K]
         self.qkv_bias = config.qkv_bias
@@ -79,9 +68,8 @@ class Attention(nnx.Module):
         segment_ids_BT: Int[Array, "B T"],
     ) -> Float[Array, "B T D"]:
         inputs = Inputs(x_BTD, x_BTD, x_BTD)
-        if self.short_conv:
-            convolved = (conv(x_BTD, segment_ids_BT) for conv in (self.query_conv, self.key_conv))
-            inputs = Inputs(*convolved, x_BTD)
+        if self.conv is not None:
+            inputs = self.conv(x_BTD, segment_ids_BT)
         q, k, v = self.project(inputs, rope)
         return self.output(self_attention(q, k, v, segment_ids_BT, self.backend))
 
@@ -95,11 +83,9 @@ class Attention(nnx.Module):
     ) -> tuple[Float[Array, "B T D"], KVCache]:
         """New tokens against everything cached before them, themselves included."""
         inputs = Inputs(x_BTD, x_BTD, x_BTD)
-        if self.short_conv:
-            past = cache.past_inputs(layer, rows)
+        if self.conv is not None:
+            inputs = self.conv.extend(x_BTD, cache.past_inputs(layer, rows))
             cache = cache.remember_inputs(layer, x_BTD, rows)
-            convolved = (conv.extend(x_BTD, past) for conv in (self.query_conv, self.key_conv))
-            inputs = Inputs(*convolved, x_BTD)
         q, k, v = self.project(inputs, rope)
         cache = cache.write(layer, k, v, rows)
         return self.output(cache.attend(layer, q, rows)), cache

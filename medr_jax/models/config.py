@@ -80,7 +80,7 @@ class ModelConfig:
     rope_low_freq_factor: float = 1.0
     rope_high_freq_factor: float = 4.0
     rope_original_length: int = 8192
-    short_conv_width: int = 0  # taps of the causal convolutions of queries and keys; 0 = none
+    short_conv_width: int = 0  # taps of the causal convolutions before attention; 0 = none
     init_std: float = 0.0  # 0 = 1/sqrt(fan_in), embeddings 1/sqrt(embed_dim)
     dtype: str = "float32"  # of activations and matmuls
     param_dtype: str = "float32"  # of stored parameters

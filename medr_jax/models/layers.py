@@ -1,4 +1,4 @@
-"""Layers without attention: weights, norm, embedding, rotary positions, MLP, convolution."""
+"""Layers without attention: weights, norm, embedding, rotary positions, MLP."""
 
 import math
 
@@ -101,47 +101,3 @@ class MLP(nnx.Module):
         else:
             hidden = jnp.square(jax.nn.relu(up))
         return hidden @ self.down[...].astype(x_BTD.dtype)
-
-
-class ShortConv(nnx.Module):
-    """Causal depthwise convolution, sum_j tap_j * x_(t-j); ``start`` has the first taps.
-
-    Queries and keys each have one. Keys that start as the token *before* theirs make attention
-    to whatever followed an earlier occurrence of the present token one step away, so a model of
-    a million parameters learns to copy names within a hundred steps or so (the shifted keys of
-    an induction head, arXiv:2209.11895; convolutions of projections: Primer, arXiv:2109.08668).
-    """
-
-    QUERY_START = (1.0, 0.5)
-    KEY_START = (0.0, 1.0, 0.5)
-
-    def __init__(self, config: ModelConfig, start: tuple[float, ...]):
-        self.width = config.short_conv_width
-        taps = np.zeros((self.width, config.embed_dim), np.float32)
-        start = start[: self.width]
-        taps[: len(start)] = np.array(start)[:, None]
-        self.taps = nnx.Param(jnp.asarray(taps, config.param_dtype), axes=("taps", "embed"))
-
-    def __call__(
-        self, x_BTD: Float[Array, "B T D"], segment_ids_BT: Int[Array, "B T"]
-    ) -> Float[Array, "B T D"]:
-        """Over packed rows: a token sees only earlier tokens of its own segment."""
-        T, past = x_BTD.shape[1], self.width - 1
-        taps = self.taps[...].astype(x_BTD.dtype)
-        inputs = jnp.pad(x_BTD, ((0, 0), (past, 0), (0, 0)))
-        segments = jnp.pad(segment_ids_BT, ((0, 0), (past, 0)), constant_values=-1)
-        out = x_BTD * taps[0]
-        for back in range(1, self.width):
-            window = slice(past - back, past - back + T)
-            same = (segments[:, window] == segment_ids_BT).astype(x_BTD.dtype)
-            out = out + inputs[:, window] * same[..., None] * taps[back]
-        return out
-
-    def extend(
-        self, x_BTD: Float[Array, "B T D"], past_BCD: Float[Array, "B C D"]
-    ) -> Float[Array, "B T D"]:
-        """Over new tokens of one segment per row, after its last ``width - 1`` inputs."""
-        T, last = x_BTD.shape[1], self.width - 1
-        taps = self.taps[...].astype(x_BTD.dtype)
-        inputs = jnp.concatenate([past_BCD.astype(x_BTD.dtype), x_BTD], axis=1)
-        return sum(inputs[:, last - back :][:, :T] * taps[back] for back in range(self.width))

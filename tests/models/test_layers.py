@@ -62,39 +62,3 @@ def test_mlp(activation, expected):
     if activation is Activation.silu:
         mlp.gate[...] = jnp.array([[-1.0]])
     assert float(mlp(jnp.ones((1, 1, 1)))[0, 0, 0]) == pytest.approx(expected, rel=1e-6)
-
-
-def conv(*taps: float) -> layers.ShortConv:
-    return layers.ShortConv(ModelConfig(embed_dim=1, short_conv_width=len(taps)), taps)
-
-
-@pytest.mark.parametrize(
-    ("start", "expected"),
-    [
-        (layers.ShortConv.QUERY_START, [1.0, 10.5, 105.0]),  # the token, half of the one before
-        (layers.ShortConv.KEY_START, [0.0, 1.0, 10.5]),  # the same, one token late
-    ],
-)
-@pytest.mark.parametrize("width", [3, 4])
-def test_keys_start_as_the_queries_of_the_token_before(start, expected, width):
-    layer = layers.ShortConv(ModelConfig(embed_dim=1, short_conv_width=width), start)
-    x = jnp.array([1.0, 10.0, 100.0]).reshape(1, 3, 1)
-    out = layer(x, jnp.ones((1, 3), jnp.int32))[0, :, 0]
-    np.testing.assert_allclose(out, expected)
-
-
-def test_conv_does_not_cross_segments():
-    x = jnp.array([1.0, 10.0, 100.0, 1000.0]).reshape(1, 4, 1)
-    segments = jnp.array([[1, 1, 2, 2]])
-    out = conv(1.0, 0.5, 0.25)(x, segments)[0, :, 0]
-    # Across the border the third token would be 100 + 5 + 0.25.
-    np.testing.assert_allclose(out, [1.0, 10.5, 100.0, 1050.0])
-
-
-def test_conv_extension_equals_the_whole_row():
-    layer = conv(0.1, 0.5, -0.25, 2.0)
-    x = jnp.arange(1.0, 8.0).reshape(1, 7, 1)
-    whole = layer(x, jnp.ones((1, 7), jnp.int32))
-    first = layer.extend(x[:, :4], jnp.zeros((1, 3, 1)))
-    second = layer.extend(x[:, 4:], x[:, 1:4])
-    np.testing.assert_allclose(jnp.concatenate([first, second], 1), whole, rtol=1e-6)
