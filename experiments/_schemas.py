@@ -23,6 +23,7 @@ SCHEMAS = {
     "agent": "medr_jax.agent.loop:AgentLimits",
     "sampling": "medr_jax.sampling.engine:EngineConfig",
     "compile": "medr_jax.launch.compile_check:CompileConfig",
+    "bench": "medr_jax.launch.bench_job:BenchConfig",
     "evaluation": "medr_jax.eval.evaluate:EvaluationConfig",
     "paths": "medr_jax.launch.stages:PathsConfig",
 }
