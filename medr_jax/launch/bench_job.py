@@ -104,6 +104,7 @@ class Bench:
     tokens: int  # that one of them processes (train) or writes (decode)
     facts: dict[str, Any]  # JSON: versions, device, loss before the first update, ...
     peak_memory: Callable[[], int] | None = None  # bytes on the accelerator; None = of the process
+    peak_flops: Callable[[], float] | None = None  # what the device reaches now, in a matmul
 
 
 def train_tokens(job: Job) -> np.ndarray:

@@ -65,8 +65,8 @@ def run_task(
 ) -> dict[str, Any]:
     """Facts and windows of each contestant: {"ours": {..., "windows": [...]}, ...}.
 
-    A window is ``{"wall_s", "cpu_s", "peak_memory_bytes"}``; windows of the same place in their
-    lists belong to one round.
+    A window is ``{"wall_s", "cpu_s", "peak_memory_bytes"}``, and of ours "peak_flops" where no
+    table has the device's; windows of the same place in their lists belong to one round.
     """
     if task is BenchTask.decode and "tunix" in peers:
         console.say("tunix decodes from text by its own tokenizer: it sits out of decode")
@@ -135,7 +135,9 @@ def usable_cpus() -> int:
 
 def command() -> str:
     """How this benchmark was started, without the paths of this machine."""
-    return " ".join(["python -m experiments.bench_model", *sys.argv[1:]])
+    kept = [word for word in sys.argv[1:] if not word.startswith(("paths.", "hydra."))]
+    kept = [word.split("=")[0] + "=..." if "_python=" in word else word for word in kept]
+    return " ".join(["python -m experiments.bench_model", *kept])
 
 
 def cpu_name() -> str:

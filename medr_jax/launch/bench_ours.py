@@ -18,7 +18,7 @@ from medr_jax.training.loop import TrainingConfig
 from medr_jax.training.optimizer import OptimizerConfig, Schedule
 from medr_jax.training.step import make_place
 
-PEAK_SIZE, PEAK_TRIES = 1024, 10
+PEAK_SIZE, PEAK_TRIES = 1024, 3
 
 
 def train(job: Job) -> Bench:
@@ -45,7 +45,7 @@ def train(job: Job) -> Bench:
         "padding_share": float(np.mean(host_batch["segment_ids"] == 0)),
         "flops_per_run": flops.train_flops(job.model, job.bench.rows, job.bench.length),
     }
-    return Bench(run=run, tokens=host_batch["token_ids"].size, facts=facts, **_memory())
+    return Bench(run=run, tokens=host_batch["token_ids"].size, facts=facts, **_probes(job))
 
 
 def decode(job: Job) -> Bench:
@@ -80,7 +80,7 @@ def decode(job: Job) -> Bench:
             job.model, bench.decode_rows, bench.prompt_length, bench.new_tokens
         ),
     }
-    return Bench(run=run, tokens=bench.decode_rows * bench.new_tokens, facts=facts, **_memory())
+    return Bench(run=run, tokens=bench.decode_rows * bench.new_tokens, facts=facts, **_probes(job))
 
 
 def _model(job: Job, mesh: Any) -> Transformer:
@@ -101,9 +101,7 @@ def _batch(token_ids: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "token_ids": token_ids,
         "target_ids": np.roll(token_ids, -1, axis=1),
-        "positions": np.broadcast_to(
-            np.arange(token_ids.shape[1], dtype=np.int32), token_ids.shape
-        ),
+        "positions": np.broadcast_to(places, token_ids.shape),
         "segment_ids": np.ones(token_ids.shape, np.int32),
         "loss_weights": has_target,
         "loss_mask": has_target.astype(np.int32),
@@ -114,8 +112,8 @@ def _facts(job: Job) -> dict[str, Any]:
     device = jax.devices()[0]
     peak, source = flops.known_peak(device.device_kind), "table by device kind, bfloat16"
     if peak is None:
-        peak = _measured_peak(job.model.dtype)
-        source = f"measured: best of {PEAK_TRIES} products of {PEAK_SIZE}^2 {job.model.dtype}"
+        dtype = job.model.dtype
+        source = f"measured: best {dtype} product of {PEAK_SIZE}^2 matrices between windows"
     return {
         "versions": {"jax": jax.__version__},
         "device": device.device_kind,
@@ -127,20 +125,24 @@ def _facts(job: Job) -> dict[str, Any]:
     }
 
 
+def _probes(job: Job) -> dict[str, Any]:
+    device = jax.devices()[0]
+    probes: dict[str, Any] = {}
+    if device.platform != "cpu":
+        probes["peak_memory"] = lambda: device.memory_stats()["peak_bytes_in_use"]
+    if flops.known_peak(device.device_kind) is None:
+        probes["peak_flops"] = lambda: _measured_peak(job.model.dtype)
+    return probes
+
+
+_product = jax.jit(jnp.matmul)
+
+
 def _measured_peak(dtype: str) -> float:
     matrix = jnp.ones((PEAK_SIZE, PEAK_SIZE), dtype)
-    product = jax.jit(jnp.matmul)
-    product(matrix, matrix).block_until_ready()
     seconds = []
     for _ in range(PEAK_TRIES):
         start = time.perf_counter()
-        product(matrix, matrix).block_until_ready()
+        _product(matrix, matrix).block_until_ready()
         seconds.append(time.perf_counter() - start)
     return 2 * PEAK_SIZE**3 / min(seconds)
-
-
-def _memory() -> dict[str, Any]:
-    device = jax.devices()[0]
-    if device.platform == "cpu":
-        return {}
-    return {"peak_memory": lambda: device.memory_stats()["peak_bytes_in_use"]}

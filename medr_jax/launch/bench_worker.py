@@ -51,7 +51,10 @@ def _serve(job: Job, answer: Callable[[dict[str, Any]], None]) -> None:
     for line in sys.stdin:
         wall_s, cpu_s, _ = _timed(bench.run, int(line))
         peak = bench.peak_memory() if bench.peak_memory else _process_peak()
-        answer({"wall_s": wall_s, "cpu_s": cpu_s, "peak_memory_bytes": peak})
+        window = {"wall_s": wall_s, "cpu_s": cpu_s, "peak_memory_bytes": peak}
+        if bench.peak_flops:
+            window["peak_flops"] = bench.peak_flops()
+        answer(window)
 
 
 def _timed(run: Callable[[int], Any], count: int) -> tuple[float, float, Any]:
