@@ -10,10 +10,11 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from medr_jax.models.chunked_attention import KEPT, chunked_attention
 from medr_jax.models.config import AttentionBackend
+from medr_jax.models.softmax_attention import masked_attention
 from medr_jax.sharding import partition_spec
 
 QUERY_BLOCK = 128
@@ -140,24 +141,6 @@ def mesh_platform() -> str:
     """
     device = jax.sharding.get_abstract_mesh().abstract_device
     return device.platform if device is not None else ""
-
-
-def masked_attention(
-    q_BKGTH: Float[Array, "B K G T H"],
-    k_BKSH: Float[Array, "B K S H"],
-    v_BKSH: Float[Array, "B K S H"],
-    mask_BTS: Bool[Array, "B T S"],
-) -> Float[Array, "B K G T H"]:
-    """softmax(q k / sqrt(H)) v where the mask allows; scores and softmax in float32.
-
-    G query heads share each of K key heads. A query that may see nothing gets the mean of all
-    values, not NaN.
-    """
-    q_BKGTH = q_BKGTH * q_BKGTH.shape[-1] ** -0.5
-    scores = jnp.einsum("BKGTH,BKSH->BKGTS", q_BKGTH, k_BKSH, preferred_element_type=jnp.float32)
-    scores = jnp.where(mask_BTS[:, None, None], scores, jnp.finfo(jnp.float32).min)
-    weights = jax.nn.softmax(scores, axis=-1).astype(v_BKSH.dtype)
-    return jnp.einsum("BKGTS,BKSH->BKGTH", weights, v_BKSH)
 
 
 def _einsum(q, k, v, query_segments, segments, first_query, *, block: int = 0):
