@@ -7,6 +7,7 @@ each round.
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -115,16 +116,22 @@ def start(
     job_file = scratch / f"{name}.pkl"
     job_file.write_bytes(pickle.dumps(job))
     python = {"hf": bench.hf_python, "tunix": bench.tunix_python}.get(name) or sys.executable
-    process = subprocess.Popen(
-        [python, "-m", "medr_jax.launch.bench_worker", str(job_file)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=(out / f"{task.value}-{name}.log").open("w"),
-        text=True,
-        # A peer's interpreter has another environment: it gets this package, and only this.
-        env=os.environ | {"PYTHONPATH": str(Path(medr_jax.__file__).parents[1])},
-    )
-    return Contestant(name, process, bench.timeout_s, out / f"{task.value}-{name}.log", EXTRA)
+    if shutil.which(python) is None:
+        raise ValueError(
+            f"bench.{name}_python={python}: no such program; name a Python interpreter"
+        )
+    log = out / f"{task.value}-{name}.log"
+    with log.open("w", encoding="utf-8") as errors:
+        process = subprocess.Popen(
+            [python, "-m", "medr_jax.launch.bench_worker", str(job_file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            # A peer's interpreter has another environment: it gets this package, and only this.
+            env=os.environ | {"PYTHONPATH": str(Path(medr_jax.__file__).parents[1])},
+        )
+    return Contestant(name, process, bench.timeout_s, log, EXTRA)
 
 
 def usable_cpus() -> int:

@@ -1,5 +1,6 @@
 """The near end of a contestant's process."""
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -35,13 +36,15 @@ class Contestant:
 
     def window(self, runs: int) -> dict[str, float]:
         """Runs so many steps and returns what they took."""
-        self._process.stdin.write(f"{runs}\n")
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it died: the missing answer tells
+            self._process.stdin.write(f"{runs}\n")
+            self._process.stdin.flush()
         return self._answer()
 
     def close(self) -> None:
         """Ends the process, busy or not."""
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:

@@ -81,6 +81,12 @@ def test_a_peer_that_cannot_start_is_named_with_its_log(tmp_path):
         bench_model.run_task(BenchTask.train, ["tunix"], MODEL, bench, tmp_path)
 
 
+def test_an_interpreter_that_is_not_there_is_named(tmp_path):
+    bench = dataclasses.replace(BENCH, hf_python=str(tmp_path / "python"))
+    with pytest.raises(ValueError, match=r"bench.hf_python=.*no such program"):
+        bench_model.start("hf", BenchTask.train, MODEL, bench, tmp_path, tmp_path, True)
+
+
 def test_settings_out_of_range_are_refused():
     with pytest.raises(ValueError, match="bench.rounds=0"):
         BenchConfig(rounds=0)
