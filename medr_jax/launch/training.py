@@ -13,7 +13,7 @@ from medr_jax.sft.train import train_sft
 from medr_jax.tokens.tokenizer import Tokenizer
 from medr_jax.training.compile_cache import enable_compile_cache
 
-SFT_VERSION = "1"
+SFT_VERSION = "2"
 """Raise it when a change of code must train again."""
 
 
