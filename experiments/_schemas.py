@@ -22,8 +22,8 @@ SCHEMAS = {
     "data": "medr_jax.loader.pipeline:DataConfig",
     "agent": "medr_jax.agent.loop:AgentLimits",
     "sampling": "medr_jax.sampling.engine:EngineConfig",
-    "compile": "medr_jax.launch.compile_check:CompileConfig",
-    "bench": "medr_jax.launch.bench_job:BenchConfig",
+    "compile": "medr_jax.launch.compile.check:CompileConfig",
+    "bench": "medr_jax.launch.bench.job:BenchConfig",
     "evaluation": "medr_jax.eval.evaluate:EvaluationConfig",
     "paths": "medr_jax.launch.stages:PathsConfig",
 }

@@ -10,7 +10,7 @@ from experiments._main import entry_point
 @entry_point("bench_model", "model", "bench", "paths")
 def main(config) -> None:
     """Measures, prints the table and writes it beside the measurements."""
-    from medr_jax.launch.bench_model import bench_model
+    from medr_jax.launch.bench.run import bench_model
 
     bench_model(config)
 

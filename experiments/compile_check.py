@@ -9,9 +9,9 @@ from pathlib import Path
 
 from experiments._main import entry_point
 from medr_jax import console
-from medr_jax.launch import compile_check, compile_matrix, compile_report
+from medr_jax.launch.compile import check, matrix, report
 
-RESULTS = "compile_check.jsonl"
+RESULTS = "check.jsonl"
 
 
 @entry_point(
@@ -28,12 +28,12 @@ RESULTS = "compile_check.jsonl"
 def main(config) -> None:
     """Compiles the asked programs, prints what came of it; exit code 1 where one does not fit."""
     if config.matrix:
-        answers = compile_matrix.run_matrix(config, Path(config.matrix))
-        console.say(compile_report.markdown(answers))
+        answers = matrix.run_matrix(config, Path(config.matrix))
+        console.say(report.markdown(answers))
         return
-    answers = compile_check.check(config)
-    compile_report.show(answers)
-    compile_report.write_answers(config.run_dir / RESULTS, answers)
+    answers = check.check(config)
+    report.show(answers)
+    report.write_answers(config.run_dir / RESULTS, answers)
     console.say(f"\nJSON         {config.run_dir / RESULTS}")
     if any(answer.verdict != "fits" for answer in answers):
         raise SystemExit(1)

@@ -5,9 +5,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from medr_jax.launch import compile_report
-from medr_jax.launch.compile_check import Answer, ask, make_request
-from medr_jax.launch.programs import ProgramName
+from medr_jax.launch.compile import report
+from medr_jax.launch.compile.check import Answer, ask, make_request
+from medr_jax.launch.compile.programs import ProgramName
 from medr_jax.models.transformer import num_parameters
 
 
@@ -47,8 +47,8 @@ def run_matrix(config: SimpleNamespace, out: Path) -> list[Answer]:
     answers: list[Answer] = []
     for request in requests:
         answers.append(ask(request, config))
-        compile_report.write_answers(out / "matrix.jsonl", answers)
-        page = f"{_heading(config, answers)}\n\n{compile_report.markdown(answers)}"
+        report.write_answers(out / "matrix.jsonl", answers)
+        page = f"{_heading(config, answers)}\n\n{report.markdown(answers)}"
         (out / "matrix.md").write_text(page, encoding="utf-8")
     return answers
 

@@ -28,17 +28,26 @@ PEAK_BF16_FLOPS = {
 """FLOP/s of one device in bfloat16 by the start of its name; the longest that fits counts."""
 
 
-def matmul_weights(config: ModelConfig) -> int:
-    """Weights that every token is multiplied with: P_matmul."""
+def layer_weights(config: ModelConfig) -> int:
+    """Matrix weights of one layer: P_layer."""
     D, N, K, H = config.embed_dim, config.num_heads, config.num_kv_heads, config.head_dim
     matrices = 3 if config.activation is Activation.silu else 2
-    layer = 2 * D * N * H + 2 * D * K * H + matrices * D * config.mlp_dim
-    return config.num_layers * layer + config.vocab_size * D
+    return 2 * D * N * H + 2 * D * K * H + matrices * D * config.mlp_dim
+
+
+def matmul_weights(config: ModelConfig) -> int:
+    """Weights that every token is multiplied with: P_matmul; the embedding is looked up."""
+    return config.num_layers * layer_weights(config) + config.vocab_size * config.embed_dim
+
+
+def attention_flops(config: ModelConfig, tokens: int, keys: float) -> float:
+    """Scores and weighted values: 2 FLOPs * 2 products per head dimension, query and key."""
+    return 4 * config.num_layers * config.num_heads * config.head_dim * tokens * keys
 
 
 def forward_flops(config: ModelConfig, tokens: int, mean_keys: float) -> float:
     """FLOPs of ``tokens`` tokens, output head included, that see ``mean_keys`` keys each."""
-    attention = 4 * config.num_layers * config.num_heads * config.head_dim * tokens * mean_keys
+    attention = attention_flops(config, tokens, mean_keys)
     return 2 * matmul_weights(config) * tokens + attention
 
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from medr_jax.launch import bench_model
-from medr_jax.launch.bench_job import BenchConfig, BenchTask, Job
+from medr_jax.launch.bench import run
+from medr_jax.launch.bench.job import BenchConfig, BenchTask, Job
 from medr_jax.models.config import ModelConfig
 
 MODEL = ModelConfig(
@@ -35,16 +35,14 @@ BENCH = BenchConfig(
 )
 
 
-def run(tmp_path, tasks, peers=()):
+def measure(tmp_path, tasks, peers=()):
     bench = dataclasses.replace(BENCH, tasks=tasks)
-    bench_model.bench_model(
-        SimpleNamespace(peers=list(peers), model=MODEL, bench=bench, run_dir=tmp_path)
-    )
+    run.bench_model(SimpleNamespace(peers=list(peers), model=MODEL, bench=bench, run_dir=tmp_path))
     return json.loads((tmp_path / "bench.json").read_text())
 
 
 def test_train_writes_what_it_measured(tmp_path, capsys):
-    written = run(tmp_path, [BenchTask.train])
+    written = measure(tmp_path, [BenchTask.train])
     ours = written["results"]["train"]["ours"]
     assert len(ours["windows"]) == 2
     assert ours["tokens"] == 32
@@ -56,7 +54,7 @@ def test_train_writes_what_it_measured(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_decode_writes_as_many_tokens_as_asked(tmp_path):
-    ours = run(tmp_path, [BenchTask.decode])["results"]["decode"]["ours"]
+    ours = measure(tmp_path, [BenchTask.decode])["results"]["decode"]["ours"]
     assert ours["tokens"] == 2 * 4
     assert len(ours["first"]) == 4
 
@@ -71,20 +69,20 @@ def test_decode_writes_as_many_tokens_as_asked(tmp_path):
 )
 def test_what_cannot_be_compared_is_refused(peers, changes, message):
     with pytest.raises(ValueError, match=message):
-        bench_model.check_peers(peers, dataclasses.replace(MODEL, **changes))
+        run.check_peers(peers, dataclasses.replace(MODEL, **changes))
 
 
 @pytest.mark.slow
 def test_a_peer_that_cannot_start_is_named_with_its_log(tmp_path):
     bench = dataclasses.replace(BENCH, tasks=[BenchTask.train], tunix_python="/bin/false")
     with pytest.raises(ValueError, match=r"tunix: the process ended.*train-tunix.log"):
-        bench_model.run_task(BenchTask.train, ["tunix"], MODEL, bench, tmp_path)
+        run.run_task(BenchTask.train, ["tunix"], MODEL, bench, tmp_path)
 
 
 def test_an_interpreter_that_is_not_there_is_named(tmp_path):
     bench = dataclasses.replace(BENCH, hf_python=str(tmp_path / "python"))
     with pytest.raises(ValueError, match=r"bench.hf_python=.*no such program"):
-        bench_model.start("hf", BenchTask.train, MODEL, bench, tmp_path, tmp_path, True)
+        run.start("hf", BenchTask.train, MODEL, bench, tmp_path, tmp_path, True)
 
 
 def test_settings_out_of_range_are_refused():
@@ -95,7 +93,7 @@ def test_settings_out_of_range_are_refused():
 @pytest.mark.parity
 def test_hf_starts_from_the_same_loss_and_writes_the_same_tokens(tmp_path):
     pytest.importorskip("torch")
-    from medr_jax.launch import bench_hf, bench_ours
+    from medr_jax.launch.bench import hf, ours
 
     def job(contestant, task):
         return Job(
@@ -107,12 +105,12 @@ def test_hf_starts_from_the_same_loss_and_writes_the_same_tokens(tmp_path):
             weights=tmp_path / "weights",
         )
 
-    ours = bench_ours.train(job("ours", BenchTask.train))
-    theirs = bench_hf.train(job("hf", BenchTask.train))
+    ours = ours.train(job("ours", BenchTask.train))
+    theirs = hf.train(job("hf", BenchTask.train))
     assert ours.tokens == theirs.tokens
     # The second call's first loss comes after two updates: they also train alike.
     np.testing.assert_allclose(ours.run(2), theirs.run(2), rtol=1e-4)
     np.testing.assert_allclose(ours.run(1), theirs.run(1), rtol=1e-4)
-    ours = bench_ours.decode(job("ours", BenchTask.decode))
-    theirs = bench_hf.decode(job("hf", BenchTask.decode))
+    ours = ours.decode(job("ours", BenchTask.decode))
+    theirs = hf.decode(job("hf", BenchTask.decode))
     assert ours.run(1) == theirs.run(1)

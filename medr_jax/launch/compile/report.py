@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from medr_jax import console, jsonl
-from medr_jax.launch.compile_check import Answer
-from medr_jax.launch.compile_worker import Memory, Request, Result
+from medr_jax.launch.compile.check import Answer
+from medr_jax.launch.compile.worker import Memory, Request, Result
 from medr_jax.sharding import MESH_AXES
 
 GIB = 2**30

@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from medr_jax.launch import flops
-from medr_jax.launch.bench_job import ADAMW, Bench, Job, prompts, train_tokens
-from medr_jax.models import hf_weights
+from medr_jax.launch.bench.job import ADAMW, Bench, Job, prompts, train_tokens
+from medr_jax.models import flops, hf_weights
 from medr_jax.models.transformer import Transformer, create_model, num_parameters
 from medr_jax.sampling.engine import Engine, EngineConfig
 from medr_jax.sft.step import build

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import transformers
 
-from medr_jax.launch.bench_job import ADAMW, Bench, Job, prompts, train_tokens
+from medr_jax.launch.bench.job import ADAMW, Bench, Job, prompts, train_tokens
 
 
 def train(job: Job) -> Bench:

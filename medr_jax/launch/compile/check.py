@@ -22,9 +22,9 @@ import msgspec
 from medr_jax import artifacts, console, jsonl
 from medr_jax.artifacts import Artifact, Outcome
 from medr_jax.launch import record
-from medr_jax.launch.compile_worker import VERSIONED, Request, Result
-from medr_jax.launch.programs import ProgramName, Settings
-from medr_jax.launch.topologies import Topology, parse_topology
+from medr_jax.launch.compile.programs import ProgramName, Settings
+from medr_jax.launch.compile.topologies import Topology, parse_topology
+from medr_jax.launch.compile.worker import VERSIONED, Request, Result
 from medr_jax.sharding import MeshConfig
 
 ENVIRONMENT = {
@@ -38,6 +38,8 @@ ENVIRONMENT = {
 """Lets libtpu load where there is no TPU. Read when JAX is imported."""
 
 RESULT = "result.json"
+COMPILING = ("programs", "roofline", "topologies", "worker")
+"""Modules beside this one that an answer depends on."""
 ERROR_LINES = 12
 """Last lines of a dead compiler's output that are shown."""
 
@@ -195,9 +197,13 @@ def _artifact(request: Request, config: SimpleNamespace) -> Artifact:
         inputs={name: importlib.metadata.version(name) for name in VERSIONED},
         version=artifacts.code_version(
             *("medr_jax.models", "medr_jax.sharding", "medr_jax.sft", "medr_jax.training"),
-            *("medr_jax.sampling.engine", "medr_jax.sampling.logits", "medr_jax.launch.programs"),
-            *("medr_jax.launch.compile_worker", "medr_jax.launch.roofline"),
-            "medr_jax.launch.topologies",
+            *(
+                "medr_jax.sampling.engine",
+                "medr_jax.sampling.logits",
+                "medr_jax.launch.compile.programs",
+            ),
+            *("medr_jax.launch.compile.worker", "medr_jax.launch.compile.roofline"),
+            "medr_jax.launch.compile.topologies",
         ),
         build=build,
     )
@@ -211,7 +217,7 @@ def run_worker(request: Request, folder: Path, *, timeout_s: float) -> Result:
     """
     request_path, result_path = folder / "request.json", folder / RESULT
     jsonl.write(request_path, [request])
-    command = [sys.executable, "-m", "medr_jax.launch.compile_worker"]
+    command = [sys.executable, "-m", "medr_jax.launch.compile.worker"]
     log = folder / "compiler.log"
     with log.open("w", encoding="utf-8") as output:
         try:

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from medr_jax import jsonl
-from medr_jax.launch import compile_check, compile_matrix, compile_report
-from medr_jax.launch.compile_check import Answer, CompileConfig, CompilerDied, make_request
-from medr_jax.launch.compile_worker import Memory, Request, Result
-from medr_jax.launch.programs import ProgramName
-from medr_jax.launch.roofline import roofline
+from medr_jax.launch.compile import check, matrix, report
+from medr_jax.launch.compile.check import Answer, CompileConfig, CompilerDied, make_request
+from medr_jax.launch.compile.programs import ProgramName
+from medr_jax.launch.compile.roofline import roofline
+from medr_jax.launch.compile.worker import Memory, Request, Result
 from medr_jax.launch.stages import PathsConfig
 from medr_jax.loader.pipeline import DataConfig
 from medr_jax.sampling.engine import EngineConfig
@@ -100,11 +100,11 @@ def compiler(tmp_path, monkeypatch):
         path = tmp_path / "python"
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
-        monkeypatch.setattr(compile_check.sys, "executable", str(path))
+        monkeypatch.setattr(check.sys, "executable", str(path))
         found = SimpleNamespace(name="libtpu")
-        monkeypatch.setattr(compile_check.importlib.util, "find_spec", lambda _: found)
-        monkeypatch.setattr(compile_check.importlib.metadata, "version", lambda _: "0")
-        monkeypatch.setattr(compile_check.artifacts, "code_version", lambda *_: "0")
+        monkeypatch.setattr(check.importlib.util, "find_spec", lambda _: found)
+        monkeypatch.setattr(check.importlib.metadata, "version", lambda _: "0")
+        monkeypatch.setattr(check.artifacts, "code_version", lambda *_: "0")
 
     return install
 
@@ -121,22 +121,22 @@ def compiler(tmp_path, monkeypatch):
 def test_a_compiler_that_dies_is_an_answer(compiler, tmp_path, script, words):
     compiler(script)
     config = configs(tmp_path, compile=CompileConfig(topology="v5e:2x2", timeout_s=2.0))
-    answer = compile_check.ask(make_request(config, ProgramName.sft), config)
+    answer = check.ask(make_request(config, ProgramName.sft), config)
     assert (answer.verdict, answer.result) == ("failed", None)
     assert words in answer.failure
-    assert "**failed**" in compile_report.markdown([answer])
+    assert "**failed**" in report.markdown([answer])
 
 
 def test_an_answer_is_kept_and_a_failure_is_not(compiler, tmp_path):
     config = configs(tmp_path)
     request = make_request(config, ProgramName.sft)
     compiler("exit 3")
-    assert compile_check.ask(request, config).verdict == "failed"
+    assert check.ask(request, config).verdict == "failed"
     words = "RESOURCE_EXHAUSTED: too large"
     jsonl.write(tmp_path / "answer", [result_of(request, words=words)])
     compiler(f'echo x >> {tmp_path}/runs; cp {tmp_path}/answer "$4"')
     for _ in range(2):
-        answer = compile_check.ask(request, config)
+        answer = check.ask(request, config)
         assert answer.verdict == "does not fit"
         assert answer.result.compiler_message == words
     assert (tmp_path / "runs").read_text() == "x\n"
@@ -146,15 +146,15 @@ def test_the_compiler_gets_the_environment_of_an_absent_tpu(compiler, tmp_path):
     request = make_request(configs(), ProgramName.sft)
     compiler(f"env > {tmp_path}/seen; exit 3")
     with pytest.raises(CompilerDied):
-        compile_check.run_worker(request, tmp_path, timeout_s=20)
+        check.run_worker(request, tmp_path, timeout_s=20)
     seen = (tmp_path / "seen").read_text().splitlines()
     assert {"JAX_PLATFORMS=cpu", "TPU_SKIP_MDS_QUERY=1"} <= set(seen)
 
 
 def test_without_libtpu_the_extra_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(compile_check.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(check.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match=r"pip install 'medr-jax\[tpu\]'"):
-        compile_check.check(configs(tmp_path))
+        check.check(configs(tmp_path))
 
 
 def test_what_is_resident_counts():
@@ -162,7 +162,7 @@ def test_what_is_resident_counts():
     assert Answer(request=request, result=result_of(request)).verdict == "fits"
     beside = result_of(request, resident=2)
     assert Answer(request=request, result=beside).verdict == "does not fit"
-    shown = compile_report.facts(beside)
+    shown = report.facts(beside)
     assert "  resident beside it" in shown
 
 
@@ -173,7 +173,7 @@ def test_the_json_of_an_answer(tmp_path):
         Answer(request=request, result=result_of(request, words="RESOURCE_EXHAUSTED: 3G of 2G")),
         Answer(request=request, result=None, failure="was ended by SIGKILL"),
     ]
-    compile_report.write_answers(tmp_path / "answers.jsonl", answers)
+    report.write_answers(tmp_path / "answers.jsonl", answers)
     fits, refused, failed = map(json.loads, (tmp_path / "answers.jsonl").read_text().splitlines())
     assert [line["verdict"] for line in (fits, refused, failed)] == [
         *("fits", "does not fit", "failed")
@@ -188,10 +188,10 @@ def test_the_json_of_an_answer(tmp_path):
     assert refused["result"]["memory"] is None
     assert refused["result"]["compiler_message"] == "RESOURCE_EXHAUSTED: 3G of 2G"
     assert failed["result"] is None
-    table = compile_report.markdown(answers).splitlines()
+    table = report.markdown(answers).splitlines()
     assert len(table) == 5
     assert len({line.count("|") for line in table}) == 1  # no row is short of a column
-    compile_report.show(answers)
+    report.show(answers)
 
 
 def test_the_matrix_asks_for_every_cell(tmp_path, monkeypatch):
@@ -201,8 +201,8 @@ def test_the_matrix_asks_for_every_cell(tmp_path, monkeypatch):
         asked.append(request)
         return Answer(request=request, result=result_of(request))
 
-    monkeypatch.setattr(compile_matrix, "ask", ask)
-    compile_matrix.run_matrix(configs(sampling=EngineConfig(num_slots=64)), tmp_path / "out")
+    monkeypatch.setattr(matrix, "ask", ask)
+    matrix.run_matrix(configs(sampling=EngineConfig(num_slots=64)), tmp_path / "out")
     assert len(asked) == 17
     lengths = {r.settings.data.row_length for r in asked}
     assert lengths == {r.settings.sampling.max_length for r in asked} == {8192, 32768}
@@ -224,7 +224,7 @@ def test_the_real_compiler(tmp_path):
         compile=CompileConfig(topology="v5e:2x2", programs=[ProgramName.sft, ProgramName.decode]),
         sampling=EngineConfig(num_slots=1024, max_length=131072),
     )
-    fits, does_not = compile_check.check(config)
+    fits, does_not = check.check(config)
     assert fits.verdict == "fits", fits
     memory = fits.result.memory
     assert memory.parameters * 2 <= memory.optimizer < memory.parameters * 2.1

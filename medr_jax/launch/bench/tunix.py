@@ -12,7 +12,7 @@ from tunix.models.qwen2 import model as qwen2
 from tunix.models.qwen2 import params
 from tunix.sft import peft_trainer
 
-from medr_jax.launch.bench_job import ADAMW, Bench, Job, train_tokens
+from medr_jax.launch.bench.job import ADAMW, Bench, Job, train_tokens
 
 
 def train(job: Job) -> Bench:

@@ -9,8 +9,8 @@ import pytest
 from flax import nnx
 
 from medr_jax.data.packing import PackedRows
-from medr_jax.launch import programs
-from medr_jax.launch.programs import PROGRAMS, ProgramName, Settings, bytes_per_device
+from medr_jax.launch.compile import programs
+from medr_jax.launch.compile.programs import PROGRAMS, ProgramName, Settings, bytes_per_device
 from medr_jax.loader.pipeline import DataConfig, evaluation_batches
 from medr_jax.models.kv_cache import KVCache
 from medr_jax.sampling.engine import Engine, EngineConfig

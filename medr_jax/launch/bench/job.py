@@ -16,9 +16,9 @@ from medr_jax.models.config import ModelConfig
 
 OURS = "ours"
 CONTESTANTS = {
-    OURS: "medr_jax.launch.bench_ours",
-    "hf": "medr_jax.launch.bench_hf",
-    "tunix": "medr_jax.launch.bench_tunix",
+    OURS: "medr_jax.launch.bench.ours",
+    "hf": "medr_jax.launch.bench.hf",
+    "tunix": "medr_jax.launch.bench.tunix",
 }
 """Name -> module with a function per task: ``task(job) -> Bench``."""
 

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from medr_jax.launch.topologies import LONG, SLICES, parse_topology
+from medr_jax.launch.compile.topologies import LONG, SLICES, parse_topology
 
 
 @pytest.mark.parametrize(

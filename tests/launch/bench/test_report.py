@@ -2,7 +2,7 @@
 
 import pytest
 
-from medr_jax.launch import bench_report
+from medr_jax.launch.bench import report
 
 
 def contestant(wall, cpu, tokens=100):
@@ -25,18 +25,18 @@ def test_the_ratio_is_taken_within_each_round():
     # all rounds (4 / 1) it would be 4.
     ours = contestant([1.0, 10.0, 1.0], [1.0] * 3)
     theirs = contestant([2.0, 20.0, 3.0], [1.5] * 3)
-    rows = bench_report.summarize({"ours": ours, "hf": theirs})
+    rows = report.summarize({"ours": ours, "hf": theirs})
     assert rows["hf"]["ratio"] == {"median": 2.0, "low": 2.0, "high": 2.5}
     assert rows["hf"]["cpu_ratio"]["median"] == 1.5
     assert "ratio" not in rows["ours"]
 
 
 def test_medians_and_mfu_by_hand():
-    rows = bench_report.summarize({"ours": contestant([1.0, 2.0, 8.0], [2.0, 4.0, 4.0])})
+    rows = report.summarize({"ours": contestant([1.0, 2.0, 8.0], [2.0, 4.0, 4.0])})
     assert rows["ours"]["tokens_per_s"] == 100  # 2 runs of 100 tokens in 2 s
     assert rows["ours"]["tokens_per_cpu_s"] == 50
     assert rows["ours"]["mfu"] == pytest.approx(0.5)  # 1000 FLOPs in 2 s of 1000 FLOP/s
 
 
 def test_spread_of_one_round_is_that_round():
-    assert bench_report.spread([3.0]) == {"median": 3.0, "low": 3.0, "high": 3.0}
+    assert report.spread([3.0]) == {"median": 3.0, "low": 3.0, "high": 3.0}

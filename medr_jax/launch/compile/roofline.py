@@ -2,17 +2,16 @@
 
 XLA's own ``cost_analysis`` counts the body of a scan once, so it is of no use here. Every term
 is a lower bound on work, so a predicted time is a lower bound, and an MFU an upper one.
-
-P_layer  = D*N*H + 2*D*K*H + N*H*D + (3 or 2)*D*F        matrix weights of a layer
-P_matmul = L*P_layer + V*D                               and of the output head
+P_layer and P_matmul are those of ``models.flops``.
 """
 
 import dataclasses
 from typing import NamedTuple
 
-from medr_jax.launch.programs import ProgramName, Settings
-from medr_jax.launch.topologies import Topology
-from medr_jax.models.config import Activation, ModelConfig, Remat
+from medr_jax.launch.compile.programs import ProgramName, Settings
+from medr_jax.launch.compile.topologies import Topology
+from medr_jax.models.config import Remat
+from medr_jax.models.flops import attention_flops, layer_weights, matmul_weights
 from medr_jax.sharding import MeshConfig
 
 BYTES = {"float32": 4, "bfloat16": 2}
@@ -44,18 +43,6 @@ class Roofline:
     tokens_per_s: float
     mfu_upper_bound: float
     formula: str
-
-
-def layer_weights(config: ModelConfig) -> int:
-    """Matrix weights of one layer, P_layer."""
-    D, N, K, H = config.embed_dim, config.num_heads, config.num_kv_heads, config.head_dim
-    matrices = 3 if config.activation is Activation.silu else 2
-    return 2 * D * N * H + 2 * D * K * H + matrices * D * config.mlp_dim
-
-
-def matmul_weights(config: ModelConfig) -> int:
-    """Weights that every token is multiplied with, P_matmul; the embedding is only looked up."""
-    return config.num_layers * layer_weights(config) + config.vocab_size * config.embed_dim
 
 
 def work(program: ProgramName, settings: Settings, mesh: MeshConfig) -> Work:
@@ -122,7 +109,7 @@ def _train(settings: Settings, mesh: MeshConfig) -> Work:
     config = settings.model
     tokens = settings.training.batch_rows * settings.data.row_length
     passes = 3 if config.remat in (Remat.none, Remat.dots) else 4
-    attention = _attention_flops(config, tokens, (settings.data.row_length + 1) / 2)
+    attention = attention_flops(config, tokens, (settings.data.row_length + 1) / 2)
     weights = matmul_weights(config)
     split = mesh.fsdp * mesh.sequence
     stored = weights * BYTES[config.param_dtype] / (split * mesh.tensor)
@@ -153,7 +140,7 @@ def _forward(
     config = settings.model
     tokens = rows * length
     weights = matmul_weights(config) if head else config.num_layers * layer_weights(config)
-    flops = 2 * weights * tokens + _attention_flops(config, tokens, keys)
+    flops = 2 * weights * tokens + attention_flops(config, tokens, keys)
     gathered = weights * BYTES[settings.inference_dtype] / mesh.tensor
     ici = gathered * _others(mesh.fsdp * mesh.sequence)
     ici += _activation_traffic(settings, mesh, tokens)
@@ -174,11 +161,6 @@ def _activation_traffic(settings: Settings, mesh: MeshConfig, tokens: int) -> fl
     heads = 2 * (config.num_heads + config.num_kv_heads) * config.head_dim / config.embed_dim
     exchanged = local * heads / mesh.tensor * _others(mesh.sequence)
     return config.num_layers * (2 * 2 * local * _others(mesh.tensor) + exchanged)
-
-
-def _attention_flops(config: ModelConfig, tokens: int, keys: float) -> float:
-    """Scores and weighted values: 2 FLOPs * 2 products per head dimension, query and key."""
-    return 4 * config.num_layers * config.num_heads * config.head_dim * tokens * keys
 
 
 def _cache_bytes(settings: Settings) -> float:

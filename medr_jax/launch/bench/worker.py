@@ -1,6 +1,6 @@
 """The process of one contestant: reads a job, then runs windows as it is told.
 
-python -m medr_jax.launch.bench_worker JOB.pkl
+python -m medr_jax.launch.bench.worker JOB.pkl
 
 Protocol: a line in with a number of runs, a JSON line out; at the end of input, out.
 """
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medr_jax.launch.bench_job import CONTESTANTS, Job
+from medr_jax.launch.bench.job import CONTESTANTS, Job
 
 
 def main() -> int:

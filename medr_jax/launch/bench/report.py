@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from medr_jax.launch.bench_job import OURS, BenchConfig
-from medr_jax.launch.flops import FORMULA
+from medr_jax.launch.bench.job import OURS, BenchConfig
 from medr_jax.models.config import ModelConfig
+from medr_jax.models.flops import FORMULA
 
 JSON, TABLE = "bench.json", "bench.md"
 

@@ -1,6 +1,6 @@
 """Compiles one program for a TPU that is not there. Runs as a process of its own.
 
-    python -m medr_jax.launch.compile_worker request.json result.json
+    python -m medr_jax.launch.compile.worker request.json result.json
 
 The compiler may take the whole process down, and reads its settings from the environment
 before JAX is imported: ``compile_check`` starts this file with ``ENVIRONMENT``.
@@ -17,7 +17,7 @@ import jax
 from jax.experimental import topologies
 
 from medr_jax import jsonl
-from medr_jax.launch.programs import (
+from medr_jax.launch.compile.programs import (
     PROGRAMS,
     Program,
     ProgramName,
@@ -26,8 +26,8 @@ from medr_jax.launch.programs import (
     inference_params,
     kv_cache,
 )
-from medr_jax.launch.roofline import Roofline, roofline
-from medr_jax.launch.topologies import Topology
+from medr_jax.launch.compile.roofline import Roofline, roofline
+from medr_jax.launch.compile.topologies import Topology
 from medr_jax.sharding import MeshConfig, make_mesh
 
 OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"

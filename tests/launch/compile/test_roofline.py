@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 
-from medr_jax.launch.programs import ProgramName, Settings
-from medr_jax.launch.roofline import layer_weights, matmul_weights, roofline, work
-from medr_jax.launch.topologies import parse_topology
+from medr_jax.launch.compile.programs import ProgramName, Settings
+from medr_jax.launch.compile.roofline import roofline, work
+from medr_jax.launch.compile.topologies import parse_topology
 from medr_jax.loader.pipeline import DataConfig
 from medr_jax.models.config import ModelConfig, Remat
+from medr_jax.models.flops import layer_weights, matmul_weights
 from medr_jax.models.transformer import num_parameters
 from medr_jax.sampling.engine import EngineConfig
 from medr_jax.sharding import MeshConfig

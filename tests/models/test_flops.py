@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from medr_jax.launch import flops
+from medr_jax.models import flops
 from medr_jax.models.config import Activation, ModelConfig
 
 CONFIG = ModelConfig(

@@ -18,9 +18,10 @@ from typing import Any
 
 import medr_jax
 from medr_jax import console
-from medr_jax.launch import bench_report, record
-from medr_jax.launch.bench_job import CONTESTANTS, OURS, BenchConfig, BenchTask, Job
-from medr_jax.launch.bench_process import Contestant
+from medr_jax.launch import record
+from medr_jax.launch.bench import report
+from medr_jax.launch.bench.job import CONTESTANTS, OURS, BenchConfig, BenchTask, Job
+from medr_jax.launch.bench.process import Contestant
 from medr_jax.models.config import ModelConfig
 from medr_jax.models.hf_config import refuse_inexpressible
 
@@ -43,9 +44,9 @@ def bench_model(config: SimpleNamespace) -> Path:
         for task in config.bench.tasks
     }
     facts = record.environment() | {"command": command(), "cpu": cpu_name()}
-    bench_report.write(config.run_dir, results, config.model, config.bench, facts)
-    print((config.run_dir / bench_report.TABLE).read_text(encoding="utf-8"))
-    console.say(f"results      {config.run_dir / bench_report.JSON}")
+    report.write(config.run_dir, results, config.model, config.bench, facts)
+    print((config.run_dir / report.TABLE).read_text(encoding="utf-8"))
+    console.say(f"results      {config.run_dir / report.JSON}")
     return config.run_dir
 
 
@@ -123,7 +124,7 @@ def start(
     log = out / f"{task.value}-{name}.log"
     with log.open("w", encoding="utf-8") as errors:
         process = subprocess.Popen(
-            [python, "-m", "medr_jax.launch.bench_worker", str(job_file)],
+            [python, "-m", "medr_jax.launch.bench.worker", str(job_file)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Contestant:
-    """Talks to a ``bench_worker``; an answer that does not come in time ends it."""
+    """Talks to a ``bench.worker``; an answer that does not come in time ends it."""
 
     def __init__(
         self,

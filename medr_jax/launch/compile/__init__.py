@@ -1,0 +1,1 @@
+"""Whether production steps fit a TPU slice, asked of its compiler."""
