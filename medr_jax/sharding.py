@@ -4,6 +4,7 @@ Parameters carry logical axis names (``nnx.Param(..., axes=("embed", "mlp"))``);
 are named where they are constrained. Nothing else in the code knows the mesh's axes.
 """
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class MeshConfig:
     fsdp: int = 1  # splits parameters, optimizer state and the batch
     sequence: int = 1  # splits the tokens of a row (long context), and what fsdp splits
     tensor: int = 1  # splits heads, hidden units and vocabulary
+    cpu_devices: int = 0  # into how many devices a CPU is split, where it is all there is; 0 = 1
 
     def __post_init__(self) -> None:
         sizes = [getattr(self, axis) for axis in MESH_AXES]
@@ -50,6 +52,8 @@ class MeshConfig:
                 f"mesh: {_sizes(self)}; each must be at least 1, and at most one may be -1 "
                 "(all remaining devices)"
             )
+        if self.cpu_devices < 0:
+            raise ValueError(f"mesh.cpu_devices={self.cpu_devices}; it must not be negative")
 
 
 def _sizes(config: MeshConfig) -> str:
@@ -62,7 +66,10 @@ def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -
     Raises:
         ValueError: fewer devices than the mesh asks for, or a remainder with -1.
     """
-    devices = list(jax.devices() if devices is None else devices)
+    if devices is None:
+        _split_cpu(config.cpu_devices)
+        devices = jax.devices()
+    devices = list(devices)
     sizes = [getattr(config, axis) for axis in MESH_AXES]
     fixed = math.prod(size for size in sizes if size != -1)
     if -1 in sizes and len(devices) % fixed == 0:
@@ -97,6 +104,13 @@ def _device_grid(sizes: Sequence[int], devices: Sequence[jax.Device]) -> np.ndar
         devices,
         allow_split_physical_axes=True,
     )
+
+
+def _split_cpu(count: int) -> None:
+    """Makes JAX see ``count`` CPU devices. A JAX that is up already keeps those it has."""
+    if count:
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", count)
 
 
 def row_share(mesh: Mesh, process: int | None = None) -> tuple[int, int]:
