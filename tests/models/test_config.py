@@ -41,6 +41,10 @@ def test_error_names_field_and_value(changes, named):
         ("qwen2_5_0_5b", 494_032_768),
         ("qwen2_5_32b", 32_763_876_352),
         ("qwen3_0_6b", 596_049_920),
+        # What their names say, to a tenth of a million.
+        ("bench_3m", 3_150_144),
+        ("bench_10m", 9_969_920),
+        ("bench_12m", 11_969_344),
     ],
 )
 def test_preset_has_the_published_parameter_count(name, count):
