@@ -102,15 +102,19 @@ def test_hf_starts_from_the_same_loss_and_writes_the_same_tokens(tmp_path):
             model=MODEL,
             bench=BENCH,
             threads=1,
-            weights=tmp_path / "weights",
+            weights=tmp_path / task.value,
         )
 
-    ours = ours.train(job("ours", BenchTask.train))
-    theirs = hf.train(job("hf", BenchTask.train))
-    assert ours.tokens == theirs.tokens
+    our_step, their_step = (
+        ours.train(job("ours", BenchTask.train)),
+        hf.train(job("hf", BenchTask.train)),
+    )
+    assert our_step.tokens == their_step.tokens
     # The second call's first loss comes after two updates: they also train alike.
-    np.testing.assert_allclose(ours.run(2), theirs.run(2), rtol=1e-4)
-    np.testing.assert_allclose(ours.run(1), theirs.run(1), rtol=1e-4)
-    ours = ours.decode(job("ours", BenchTask.decode))
-    theirs = hf.decode(job("hf", BenchTask.decode))
-    assert ours.run(1) == theirs.run(1)
+    np.testing.assert_allclose(our_step.run(2), their_step.run(2), rtol=1e-4)
+    np.testing.assert_allclose(our_step.run(1), their_step.run(1), rtol=1e-4)
+    our_turn, their_turn = (
+        ours.decode(job("ours", BenchTask.decode)),
+        hf.decode(job("hf", BenchTask.decode)),
+    )
+    assert our_turn.run(1) == their_turn.run(1)
