@@ -1,5 +1,8 @@
 """Logical axes become mesh axes, and a mesh that cannot be made says why."""
 
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import jax
@@ -120,3 +123,17 @@ def test_too_few_devices_names_the_remedy():
 def test_without_a_mesh_nothing_is_constrained():
     array = jnp.ones((2, 3))
     assert sharding.constrain(array, "batch", "length") is array
+
+
+def test_a_cpu_can_be_split_into_devices():
+    # In a process of its own: devices are counted once.
+    code = (
+        "from medr_jax.sharding import MeshConfig, make_mesh;"
+        "print(make_mesh(MeshConfig(data=-1, cpu_devices=2)).shape['data'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    environment["JAX_PLATFORMS"] = "cpu"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout.strip() == "2", done.stderr

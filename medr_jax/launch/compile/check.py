@@ -4,7 +4,6 @@ Each compilation is a process of its own and each answer an artifact: a compiler
 reported, and a table that was interrupted goes on where it stopped.
 """
 
-import dataclasses
 import enum
 import importlib.metadata
 import importlib.util
@@ -25,7 +24,7 @@ from medr_jax.launch import record
 from medr_jax.launch.compile.programs import ProgramName, Settings
 from medr_jax.launch.compile.topologies import Topology, parse_topology
 from medr_jax.launch.compile.worker import VERSIONED, Request, Result
-from medr_jax.sharding import MeshConfig
+from medr_jax.sharding import MESH_AXES, MeshConfig
 
 ENVIRONMENT = {
     "JAX_PLATFORMS": "cpu",
@@ -131,7 +130,7 @@ def make_request(config: SimpleNamespace, program: ProgramName) -> Request:
 
 
 def _check(topology: Topology, mesh: MeshConfig, settings: Settings, program: ProgramName) -> None:
-    sizes = dataclasses.asdict(mesh)
+    sizes = {axis: getattr(mesh, axis) for axis in MESH_AXES}
     shown = " * ".join(f"{name}={size}" for name, size in sizes.items())
     if min(sizes.values()) < 1 or math.prod(sizes.values()) != topology.chips:
         raise ValueError(

@@ -1,11 +1,11 @@
 """Slices by name, and the meshes that fill them."""
 
-import dataclasses
 import math
 
 import pytest
 
 from medr_jax.launch.compile.topologies import LONG, SLICES, parse_topology
+from medr_jax.sharding import MESH_AXES
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_every_default_mesh_fills_its_slices(name, num_slices):
         topology.mesh(serve=False, row_length=LONG + 1),
         topology.mesh(serve=True),
     ):
-        assert math.prod(dataclasses.asdict(mesh).values()) == topology.chips
+        assert math.prod(getattr(mesh, axis) for axis in MESH_AXES) == topology.chips
         assert mesh.data % num_slices == 0
 
 
