@@ -60,6 +60,7 @@ def _heading(config: SimpleNamespace, answers: list[Answer]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in found.items())
     return (
         f"# {billions:.1f}B parameters on TPU slices, asked of their compiler\n\n"
+        "    python -m experiments.compile_check matrix=results/compile_check\n\n"
         f"Compiled, not run: no TPU was used. GiB are per device; times and MFU are bounds by the "
         f"roofline. attention={config.model.attention.value}, remat={config.model.remat.value}, "
         f"optimizer={config.optimizer.name.value} in {config.model.param_dtype}, "
