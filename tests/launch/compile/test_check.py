@@ -229,5 +229,7 @@ def test_the_real_compiler(tmp_path):
     memory = fits.result.memory
     assert memory.parameters * 2 <= memory.optimizer < memory.parameters * 2.1
     assert memory.parameters + memory.optimizer < memory.peak < memory.limit
+    # The new state takes the old one's place.
+    assert memory.aliased >= memory.parameters + memory.optimizer
     assert does_not.verdict == "does not fit", does_not
     assert "RESOURCE_EXHAUSTED" in does_not.result.compiler_message
