@@ -1,12 +1,16 @@
 """Processes are named completely or not at all."""
 
+import jax
 import pytest
 
 from medr_jax.training.distributed import DistributedConfig, connect
 
 
-def test_one_process_connects_to_nothing():
+def test_one_process_connects_to_nothing(monkeypatch):
+    asked = []
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *a, **k: asked.append((a, k)))
     connect(DistributedConfig())
+    assert not asked
 
 
 @pytest.mark.parametrize(
