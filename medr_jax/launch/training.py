@@ -9,12 +9,15 @@ from medr_jax.data.tfds_builder import read_metadata
 from medr_jax.launch import record, stages
 from medr_jax.launch.together import run_stage_together
 from medr_jax.sft import start
+from medr_jax.sft.dataset import TrajectoryData
 from medr_jax.sft.train import train_sft
 from medr_jax.tokens.tokenizer import Tokenizer
 from medr_jax.training.compile_cache import enable_compile_cache
 
 SFT_VERSION = "2"
 """Raise it when a change of code must train again."""
+
+_TRAINED_BY = ("optimizer", "data", "training")
 
 
 def sft(config: SimpleNamespace, dataset: Artifact | None = None) -> tuple[Artifact, Artifact]:
@@ -30,19 +33,19 @@ def sft(config: SimpleNamespace, dataset: Artifact | None = None) -> tuple[Artif
     tokenizer = stages.tokenizer(config, dataset)
 
     def build(path: Path) -> Outcome:
-        return train_sft(
-            dataset.path / "dataset",
-            Tokenizer.load(tokenizer.path),
-            model_config,
-            config.mesh,
-            config.optimizer,
-            config.data,
-            config.training,
-            path,
+        data = TrajectoryData(
+            path=dataset.path / "dataset",
+            content_hash=dataset.content_hash,
+            tokenizer=Tokenizer.load(tokenizer.path),
             protocol=config.tokenizer.protocol,
             tool_schemas=read_metadata(dataset.path / "dataset")["tool_schemas"],
-            dataset_hash=dataset.content_hash,
             cache_dir=Path(config.paths.artifacts) / "packed",
+        )
+        return train_sft(
+            data,
+            model_config,
+            *(config.mesh, config.optimizer, config.data, config.training),
+            path,
             facts=record.environment(),
             weights=config.weights,
             weights_hash=weights_hash,
@@ -51,17 +54,12 @@ def sft(config: SimpleNamespace, dataset: Artifact | None = None) -> tuple[Artif
     inputs = {"synthesis": dataset.content_hash, "tokenizer": tokenizer.content_hash}
     if weights_hash:
         inputs["weights"] = weights_hash
+    # Not the mesh: a run may go on upon another one.
+    parts = {"model": model_config} | {name: getattr(config, name) for name in _TRAINED_BY}
     run = run_stage_together(
         config,
         "sft",
-        # Not the mesh: a run may go on upon another one.
-        settings={
-            "model": dataclasses.asdict(model_config),
-            **{
-                name: dataclasses.asdict(getattr(config, name))
-                for name in ("optimizer", "data", "training")
-            },
-        },
+        settings={name: dataclasses.asdict(part) for name, part in parts.items()},
         inputs=inputs,
         version=SFT_VERSION,
         build=build,

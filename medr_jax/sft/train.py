@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,8 +46,7 @@ class Settings(NamedTuple):
 
 
 def train_sft(
-    dataset_path: Path,
-    tokenizer: Tokenizer,
+    data: TrajectoryData,
     model_config: ModelConfig,
     mesh_config: MeshConfig,
     optimizer_config: OptimizerConfig,
@@ -55,10 +54,6 @@ def train_sft(
     training_config: TrainingConfig,
     out: Path,
     *,
-    protocol: str = "compact",
-    tool_schemas: Sequence[dict] = (),
-    dataset_hash: str = "",
-    cache_dir: Path | None = None,
     facts: Mapping[str, Any] | None = None,
     weights: WeightsConfig | None = None,
     weights_hash: str = "",
@@ -69,8 +64,7 @@ def train_sft(
     again); one that goes on takes its checkpoint's and does not read them.
 
     Writes ``checkpoints``, ``metrics.jsonl``, ``curve.png``, ``model.json`` and ``tokenizer``
-    under ``out``; ``load_policy`` reads them. Packed rows are kept under ``cache_dir`` (default
-    ``out/packed``). ``facts`` (JSON) is noted in the checkpoints.
+    under ``out``; ``load_policy`` reads them. ``facts`` (JSON) is noted in the checkpoints.
 
     Raises:
         ValueError: settings or data do not fit; says which and what to do.
@@ -78,39 +72,26 @@ def train_sft(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     weights = weights or WeightsConfig()
+    model = start.model_config(weights, model_config, data.protocol)
     settings = Settings(
-        policy.with_vocabulary(start.model_config(weights, model_config, protocol), tokenizer),
+        policy.with_vocabulary(model, data.tokenizer),
         *(optimizer_config, data_config, training_config),
         make_mesh(mesh_config),
         weights,
         weights_hash or start.weights_hash(weights),
     )
     _check_batch(training_config, settings.mesh)
-    data = TrajectoryData(
-        path=Path(dataset_path),
-        content_hash=dataset_hash,
-        tokenizer=tokenizer,
-        protocol=protocol,
-        tool_schemas=tool_schemas,
-        cache_dir=cache_dir or out / "packed",
-    )
     first = jax.process_index() == 0  # the one process that writes what is not a checkpoint
     if first:
-        policy.save_description(out, settings.model, tokenizer, protocol)
+        policy.save_description(out, settings.model, data.tokenizer, data.protocol)
         start.carry_hf_files(weights, out)
-    rows = {
-        split: data.packed(split, data_config.row_length)
-        for split in filter(None, (data_config.train_split, data_config.dev_split))
-    }
+    splits = filter(None, (data_config.train_split, data_config.dev_split))
+    rows = {split: data.packed(split, data_config.row_length) for split in splits}
     with jax.set_mesh(settings.mesh):
         state, num_compiled = _train(settings, rows, data, out, dict(facts or {}))
         content_hash = fingerprint(state.params)
     counts = rows[data_config.train_split].counts | {"compiled": num_compiled}
-    if first:
-        records = read_metrics(out / METRICS)
-        plot_curves(records, out / CURVE)
-        counts |= _summary(records)
-    return Outcome(content_hash=content_hash, counts=counts)
+    return Outcome(content_hash=content_hash, counts=counts | (_finish(out) if first else {}))
 
 
 def _train(
@@ -219,8 +200,10 @@ def _check_batch(config: TrainingConfig, mesh: Mesh) -> None:
         )
 
 
-def _summary(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The last losses and the usual speed, for the console and the report."""
+def _finish(out: Path) -> dict[str, float]:
+    """Draws the curves; the last losses and the usual speed, for the console and the report."""
+    records = read_metrics(out / METRICS)
+    plot_curves(records, out / CURVE)
     trained = [record for record in records if record["kind"] == TRAIN]
     held_out = [record for record in records if record["kind"] == DEV]
     summary = {"loss": round(float(np.mean([r["loss/model"] for r in trained[-20:]])), 4)}

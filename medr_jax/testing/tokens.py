@@ -3,11 +3,23 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from medr_jax.agent.loop import Sampled
+from medr_jax.agent.drivers import run_sequential
+from medr_jax.agent.loop import AgentLimits, Sampled, text_episode
 from medr_jax.tokens.ledger import Ledger
 from medr_jax.tokens.protocol import ParsedTurn, get_protocol
 from medr_jax.tokens.tokenizer import NUM_BYTES, Tokenizer, TokenizerConfig, train_tokenizer
-from medr_jax.types import Chain, Kind, Question, Status
+from medr_jax.types import Chain, Hit, Kind, Question, Status, ToolCall, ToolResult, Trajectory
+
+CALLS = (
+    ToolCall(name="search", arguments={"query": "Marfan's “syndrome”: 14/15", "kind": "disease"}),
+    ToolCall(name="search", arguments={"query": "naïve É"}),
+)
+TURNS = (
+    ParsedTurn(thought="Two searches at once.", calls=CALLS),
+    ParsedTurn(calls=CALLS[:1]),
+    ParsedTurn(thought="The first result says it.", answer_text="FBN1", cited_labels=(1,)),
+)
+"""A conversation with every kind of turn; its text holds quotes, digits and accents."""
 
 
 def byte_tokenizer(protocol_name: str = "compact", normalization: str = "") -> Tokenizer:
@@ -31,6 +43,17 @@ def make_question(text: str = "which gene ?", **changes) -> Question:
         "answer_kind": Kind.GENE,
     }
     return Question(text=text, **{**settings, **changes})
+
+
+def converse(*hits: Hit) -> Trajectory:
+    """The trajectory of ``TURNS`` when every call finds ``hits``."""
+
+    class Tools:
+        def call_many(self, calls):
+            return [ToolResult(status=Status.OK, hits=hits) for _ in calls]
+
+    episode = text_episode(make_question("Which gene?"), AgentLimits())
+    return run_sequential(episode, lambda request: TURNS[len(request.turns)], Tools())
 
 
 def completion_ids(turn: ParsedTurn, tokenizer: Tokenizer, protocol_name: str) -> list[int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medr_jax.loader.pipeline import DataConfig
 from medr_jax.models.config import Activation, ModelConfig
+from medr_jax.sft.dataset import TrajectoryData
 from medr_jax.sft.train import train_sft
 from medr_jax.sharding import MeshConfig
 from medr_jax.testing.training import invented_tokenizer
@@ -27,15 +28,15 @@ def run(dataset: Path, out: Path, settings: dict):
     """``train_sft`` on the invented dataset; ``settings`` change mesh, data and training."""
     training = {"num_steps": 24, "batch_rows": 4, "eval_every": 10, "checkpoint_every": 6}
     return train_sft(
-        dataset,
-        invented_tokenizer(),
+        TrajectoryData(
+            path=dataset, tokenizer=invented_tokenizer(), cache_dir=out.parent / "packed"
+        ),
         MODEL,
         MeshConfig(**settings.get("mesh", {})),
         OptimizerConfig(name=OptimizerName(settings.get("optimizer", "adamw")), warmup_steps=4),
         DataConfig(row_length=128, **settings.get("data", {})),
         TrainingConfig(**{**training, **settings.get("training", {})}),
         out,
-        cache_dir=out.parent / "packed",
     )
 
 

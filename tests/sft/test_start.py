@@ -12,6 +12,7 @@ from medr_jax.models import hf_weights
 from medr_jax.models.config import ModelConfig
 from medr_jax.models.pretrained import Source, WeightsConfig
 from medr_jax.sft import policy, start
+from medr_jax.sft.dataset import TrajectoryData
 from medr_jax.sft.train import train_sft
 from medr_jax.sharding import MeshConfig
 from medr_jax.testing.models import one_device, small_model
@@ -28,15 +29,15 @@ MODEL = ModelConfig(
 def run(dataset, out, weights: WeightsConfig):
     """One step that changes nothing to speak of."""
     return train_sft(
-        dataset,
-        invented_tokenizer(),
+        TrajectoryData(
+            path=dataset, tokenizer=invented_tokenizer(), cache_dir=out.parent / "packed"
+        ),
         MODEL,
         MeshConfig(),
         OptimizerConfig(learning_rate=1e-9, warmup_steps=0),
         DataConfig(row_length=128),
         TrainingConfig(num_steps=1, batch_rows=2, eval_every=0),
         out,
-        cache_dir=out.parent / "packed",
         weights=weights,
     )
 

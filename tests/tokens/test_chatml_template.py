@@ -4,34 +4,18 @@ import json
 
 import pytest
 
-from medr_jax.agent.drivers import run_sequential
-from medr_jax.agent.loop import AgentLimits, text_episode
-from medr_jax.testing.tokens import make_question
+from medr_jax.testing.tokens import CALLS, TURNS, converse
 from medr_jax.tokens.ledger import ledger_from_trajectory
-from medr_jax.tokens.protocol import ParsedTurn, Role, get_protocol
+from medr_jax.tokens.protocol import Role, get_protocol
 from medr_jax.tokens.tokenizer import Tokenizer
-from medr_jax.types import Hit, Status, ToolCall, ToolResult
+from medr_jax.types import Hit
 
 SCHEMAS = [{"name": "search", "description": "Finds documents.", "parameters": {}}]
-CALLS = (
-    ToolCall(name="search", arguments={"query": "Marfan's “syndrome”: 14/15", "kind": "disease"}),
-    ToolCall(name="search", arguments={"query": "naïve É"}),
-)
-TURNS = (
-    ParsedTurn(thought="Two searches at once.", calls=CALLS),
-    ParsedTurn(calls=CALLS[:1]),
-    ParsedTurn(thought="The first result says it.", answer_text="FBN1", cited_labels=(1,)),
-)
 SHOWN = "[1] Marfan syndrome: Associated genes: FBN1.\n[2] Other: (NOT) 0/3"
 
 
-class TwoHits:
-    def call_many(self, calls):
-        hits = (
-            Hit(doc_id="a", title="Marfan syndrome", snippet="Associated genes: FBN1."),
-            Hit(doc_id="b", title="Other", snippet="(NOT) 0/3"),
-        )
-        return [ToolResult(status=Status.OK, hits=hits) for _ in calls]
+MARFAN = Hit(doc_id="a", title="Marfan syndrome", snippet="Associated genes: FBN1.")
+OTHER = Hit(doc_id="b", title="Other", snippet="(NOT) 0/3")
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +25,7 @@ def qwen(shared_data):
 
 @pytest.fixture
 def ledger(qwen):
-    trajectory = run_sequential(
-        text_episode(make_question("Which gene?"), AgentLimits()),
-        lambda request: TURNS[len(request.turns)],
-        TwoHits(),
-    )
+    trajectory = converse(MARFAN, OTHER)
     return ledger_from_trajectory(trajectory, qwen, get_protocol("chatml"), SCHEMAS)
 
 

@@ -5,33 +5,19 @@ import json
 import jinja2
 import pytest
 
-from medr_jax.agent.drivers import run_sequential
-from medr_jax.agent.loop import AgentLimits, text_episode
-from medr_jax.testing.tokens import byte_tokenizer, make_question
+from medr_jax.testing.tokens import CALLS, TURNS, byte_tokenizer, converse
 from medr_jax.tokens import hf_export
 from medr_jax.tokens.chatml_template import chat_template
 from medr_jax.tokens.ledger import ledger_from_trajectory
-from medr_jax.tokens.protocol import ParsedTurn, get_protocol
+from medr_jax.tokens.protocol import get_protocol
 from medr_jax.tokens.tokenizer import Tokenizer
-from medr_jax.types import Hit, Status, ToolCall, ToolResult
+from medr_jax.types import Hit
 
 SCHEMA = {"name": "search", "description": "Finds “documents”.", "parameters": {}}
-CALLS = (
-    ToolCall(name="search", arguments={"query": "Marfan's “syndrome”: 14/15", "kind": "disease"}),
-    ToolCall(name="search", arguments={"query": "naïve É"}),
-)
-TURNS = (
-    ParsedTurn(thought="Two searches at once.", calls=CALLS),
-    ParsedTurn(calls=CALLS[:1]),
-    ParsedTurn(thought="The first result says it.", answer_text="FBN1", cited_labels=(1,)),
-)
 SHOWN = "[1] Marfan syndrome: Associated genes: FBN1."
 
 
-class OneHit:
-    def call_many(self, calls):
-        hit = Hit(doc_id="a", title="Marfan syndrome", snippet="Associated genes: FBN1.")
-        return [ToolResult(status=Status.OK, hits=(hit,)) for _ in calls]
+MARFAN = Hit(doc_id="a", title="Marfan syndrome", snippet="Associated genes: FBN1.")
 
 
 def render(messages, **settings):
@@ -70,11 +56,7 @@ def conversation():
 
 def test_the_template_renders_what_was_trained_on():
     tokenizer = byte_tokenizer("chatml")
-    trajectory = run_sequential(
-        text_episode(make_question("Which gene?"), AgentLimits()),
-        lambda request: TURNS[len(request.turns)],
-        OneHit(),
-    )
+    trajectory = converse(MARFAN)
     ledger = ledger_from_trajectory(trajectory, tokenizer, get_protocol("chatml"), [SCHEMA])
     rendered = render(conversation(), tools=[{"type": "function", "function": SCHEMA}])
     assert rendered == tokenizer.decode(ledger.token_ids) + "\n"
