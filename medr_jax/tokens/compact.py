@@ -4,7 +4,7 @@
 
     <|user|> question <|assistant|>
     <think> thought <tool_call> search : marfan syndrome ; kind = disease <|end|>
-    <|tool|> <hit> 1 marfan syndrome : snippet <hit> 2 title : snippet <|assistant|>
+    <|tool|> <hit> 1 disease marfan syndrome : snippet <hit> 2 gene title : snippet <|assistant|>
     <think> thought <tool_call> read : 1 <tool_call> search : fbn1 <|end|>
     <|tool|> results of the first <|tool|> error : message of the second <|assistant|>
     <think> thought <answer> autosomal dominant <cite> 1 2 <|end|>
@@ -49,7 +49,7 @@ class CompactProtocol:
     """See the module's docstring."""
 
     name = "compact"
-    version = 1
+    version = 2
     control_tokens = (PAD, USER, ASSISTANT, TOOL, END, THINK, CALL, ANSWER, CITE, HIT)
     tags = ()
 
@@ -83,11 +83,8 @@ class CompactProtocol:
         for result in results:
             segments.append(control(TOOL, Role.HEADER))
             for hit in result.hits:
-                shown = (
-                    f"{hit.label} {hit.title} : {hit.snippet}"
-                    if hit.snippet
-                    else (f"{hit.label} {hit.title}")
-                )
+                shown = " ".join(filter(None, (str(hit.label), hit.kind, hit.title)))
+                shown += f" : {hit.snippet}" if hit.snippet else ""
                 segments += [control(HIT, Role.HEADER), text(shown, Role.TOOL)]
             if result.status != Status.OK:
                 segments.append(text(f"error : {result.text}", Role.TOOL))

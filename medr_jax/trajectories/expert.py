@@ -15,7 +15,7 @@ from medr_jax.questions.hops import FORMS, Form
 from medr_jax.tokens.protocol import ParsedTurn
 from medr_jax.trajectories.briefing import Briefing
 from medr_jax.trajectories.notes import Notes
-from medr_jax.trajectories.wording import STYLES, Wording, query_for
+from medr_jax.trajectories.wording import STYLES, Wording, field_of, query_for
 from medr_jax.types import Clue, Hop, Kind, Question, Relation, Status, ToolCall, ToolResult
 
 Script = Generator[ParsedTurn, tuple[ToolResult, ...], None]
@@ -117,7 +117,7 @@ class Expert:
             yield from self._look_up(clues[0], "open_definition", {})
         else:
             yield from self._find_by_clues(first_id, clues)
-            self._found(first_id)
+            self._found(first_id, first_id)
         return first_id
 
     def _find_by_clues(self, disease_id: str, clues: tuple[Clue, ...]) -> Script:
@@ -159,7 +159,7 @@ class Expert:
             yield from self._search(thought, clue.text, kind)
             if clue.entity_id in self._notes:
                 called[clue.entity_id] = self._briefing.name(clue.entity_id)
-                self._said = self._wording.say("clue_found", name=called[clue.entity_id])
+                self._found(clue.entity_id, clue.entity_id)
                 return
             thought = self._wording.say("retry")
         raise EvidenceMissing("definition_not_found")
@@ -184,7 +184,7 @@ class Expert:
         form = FORMS[hop.relation, hop.inverse]
         branch = self._briefing.branches.get(hop.within_id, "")
         thought = self._thought(
-            self._wording.next_step(form, is_other=self._is_other(hop), branch=branch)
+            self._wording.next_step(form, is_other=bool(self._left_out(hop)), branch=branch)
         )
         for query, kind in self._hop_queries(hop, form, branch):
             yield from self._search(thought, query, kind)
@@ -193,7 +193,8 @@ class Expert:
                 yield from self._open(hop.source_id, "read")
                 evidence_id = self._evidence(hop)
             if evidence_id:
-                self._found(hop.target_id)
+                field = field_of(form, branch)
+                self._found(hop.target_id, evidence_id, field, self._left_out(hop))
                 if not is_last and self._rng.random() < self._config.read_on_the_way:
                     yield from self._confirm(evidence_id, hop.target_id)
                 return evidence_id
@@ -209,15 +210,13 @@ class Expert:
         others = [(query_for(synonym, form, branch), "") for synonym in synonyms[:1]]
         return [(asked, ""), (asked, kind.value), *others][: 1 + self._config.max_retries]
 
-    def _is_other(self, hop: Hop) -> bool:
-        """Whether the hop leaves out the entity that the chain came from."""
+    def _left_out(self, hop: Hop) -> str:
+        """The entity of the target's kind that the chain came from, which is not asked for."""
         hops = self._question.chain.hops
         before = hops.index(hop) - 1
         previous_id = hops[before].source_id if before >= 0 else ""
-        return (
-            bool(previous_id)
-            and self._briefing.kinds[previous_id] is self._briefing.kinds[hop.target_id]
-        )
+        kinds = self._briefing.kinds
+        return previous_id if previous_id and kinds[previous_id] is kinds[hop.target_id] else ""
 
     def _evidence(self, hop: Hop) -> str:
         """The shown document that states the hop: the source's, else the target's, else ""."""
@@ -273,9 +272,20 @@ class Expert:
 
     # -- thoughts ---------------------------------------------------------------------------
 
-    def _found(self, entity_id: str) -> None:
-        noun = self._wording.noun(self._briefing.kinds[entity_id])
-        self._said = self._wording.say("found", noun=noun, name=self._briefing.name(entity_id))
+    def _found(self, entity_id: str, evidence_id: str, field: str = "", left_out: str = "") -> None:
+        """Notes that the evidence names the entity, as its title or in a segment ``field``.
+
+        An entity that is ``left_out`` but stands before it there is passed over aloud.
+        """
+        name = self._briefing.name(entity_id)
+        passed = self._briefing.name(left_out) if left_out else ""
+        self._said = self._wording.found(
+            name,
+            self._wording.noun(self._briefing.kinds[entity_id]),
+            label=self._notes.label(evidence_id),
+            field=field if evidence_id != entity_id else "",
+            passed=passed if passed and self._notes.lists(evidence_id, passed, name) else "",
+        )
         self._found_id = entity_id
 
     def _saying(self, what: str, doc_id: str) -> str:

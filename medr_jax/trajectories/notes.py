@@ -45,6 +45,14 @@ class Notes:
         """Whether what was shown of a document holds one of the names."""
         return any(match.mentions(text, names) for text in self._texts.get(doc_id, ()))
 
+    def lists(self, doc_id: str, one: str, then: str) -> bool:
+        """Whether the newest text of a document that names both names ``one`` first."""
+        for text in map(match.normalize, reversed(self._texts.get(doc_id, ()))):
+            places = text.find(match.normalize(one)), text.find(match.normalize(then))
+            if min(places) >= 0:
+                return places[0] < places[1]
+        return False
+
     def first_disease(self) -> str:
         """The first disease among the hits of the last search, or ""."""
         return next((hit.doc_id for hit in self._last if hit.kind == Kind.DISEASE), "")

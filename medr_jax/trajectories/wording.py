@@ -54,8 +54,7 @@ _SHORT = {
     "open_next_definition": ("find the next phenotype",),
     "open_clue_synonym": ("find the phenotype called {text}",),
     "open_gene": ("the gene is {name}.",),
-    "found": ("the {noun} is {name}.",),
-    "clue_found": ("the phenotype is {name}.",),
+    "found": ("{label} {place} {name}.",),
     "clue_seen": ("the phenotype is {name}.",),
     "again": ("find the disease",),
     "read": ("read it.",),
@@ -115,7 +114,6 @@ _FULL = {
     ),
     "open_gene": ("The question starts from the gene {name}.",),
     "found": ("The {noun} is {name}.", "So the {noun} is {name}.", "That gives {name}."),
-    "clue_found": ("The phenotype is {name}.", "This is {name}."),
     "clue_seen": ('The hits show that "{text}" is listed as {name}.',),
     "again": ("I search again in these words.", "I repeat the search in these words."),
     "read": (
@@ -146,7 +144,7 @@ class Wording:
         self._sayings = _SHORT if style == "short" else _FULL
         self._rng = rng
 
-    def say(self, what: str, **fields: str) -> str:
+    def say(self, what: str, **fields: str | int) -> str:
         """One saying of the table, filled in."""
         return self._rng.choice(self._sayings[what]).format(**fields)
 
@@ -158,6 +156,14 @@ class Wording:
         """What an entity of the kind is called."""
         return NOUNS[kind] if self._style == "short" else _FULL_NOUNS.get(kind, NOUNS[kind])
 
+    def found(self, name: str, noun: str, *, label: int, field: str = "", passed: str = "") -> str:
+        """What was found, and where: in the hit of this label, as title or in a segment.
+
+        ``passed`` stands before the name in that segment and is not what was looked for.
+        """
+        place = noun if not field else f"{field}: {passed};" if passed else f"{field}:"
+        return self.say("found", name=name, noun=noun, label=label, place=place)
+
     def next_step(self, form: Form, *, is_other: bool, branch: str) -> str:
         """What is looked up now."""
         other = "other " if is_other else ""
@@ -167,7 +173,11 @@ class Wording:
         return self._rng.choice(_FULL_NEXT[form]).format(other=other, branch=branch)
 
 
+def field_of(form: Form, branch: str) -> str:
+    """The label of the segment that states the hop in a document; "" where a title does."""
+    return branch.lower() if form is Form.PHENOTYPE else QUERY_WORDS[form]
+
+
 def query_for(name: str, form: Form, branch: str) -> str:
     """The query of a hop: the entity's name, then what is asked of it."""
-    words = branch.lower() if form is Form.PHENOTYPE else QUERY_WORDS[form]
-    return f"{name} {words}".strip()
+    return f"{name} {field_of(form, branch)}".strip()

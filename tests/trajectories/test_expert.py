@@ -124,12 +124,23 @@ def test_one_call_per_hop_and_short_thoughts():
     assert queries == list(THREE_HOPS)
     assert [turn.thought for turn in trajectory.turns] == [
         "find the disease",
-        "the disease is Alpha syndrome. next its gene",
-        "the gene is AB1. next its other disease",
-        "the disease is Beta syndrome.",
+        "2 disease Alpha syndrome. next its gene",
+        "2 associated genes: AB1. next its other disease",
+        "3 associated diseases: Alpha syndrome; Beta syndrome.",
     ]
     assert trajectory.answer.text == "Beta syndrome"
     assert trajectory.answer.citations == ("GENE:AB1",)  # whose snippet names it
+
+
+def test_only_what_stands_before_the_answer_is_passed_over():
+    listed = [(GENE, "Associated diseases: Beta syndrome; Alpha syndrome."), (OTHER, "")]
+    asked = question(BOTH, (TO_GENE, TO_OTHER), "D:2")
+    trajectory, _ = run(asked, THREE_HOPS | {"AB1 associated diseases": listed})
+    assert trajectory.turns[-1].thought == "3 associated diseases: Beta syndrome."
+    # A gene whose own text is cut off before it: the other disease's document says it.
+    listed = [(GENE, "Associated diseases: Alpha syndrome; ..."), (OTHER, "Associated genes: AB1.")]
+    trajectory, _ = run(asked, THREE_HOPS | {"AB1 associated diseases": listed})
+    assert trajectory.turns[-1].thought == "4 disease Beta syndrome."
 
 
 def test_a_question_without_hops_cites_the_disease_itself():
