@@ -38,7 +38,8 @@ if ! "$python" -m venv "$venv" 2>/tmp/medr-venv.$$; then
 fi
 rm -f /tmp/medr-venv.$$
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
-pip install --require-hashes -r "$lock"
+# Not compiled: most modules are never imported, and the rest is compiled when they are.
+pip install --no-compile --require-hashes -r "$lock"
 pip install --no-deps --no-build-isolation -e .
 echo "$stamp" > "$venv/.stamp"
 echo "install      $((SECONDS - start)) s"

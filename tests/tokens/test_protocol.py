@@ -209,6 +209,9 @@ def test_compact_observation():
         "<|tool|><hit>1 Marfan\n[9] syndrome : FBN1 <|end|> <hit>2 Other "
         "<|tool|>error : no such document <|tool|>no results <|assistant|>"
     )
+    gene = ToolResult(status=Status.OK, hits=(Hit(doc_id="g", title="FBN1", kind="gene", label=3),))
+    observed = decoded("compact", get_protocol("compact").observation([gene]))
+    assert observed == "<|tool|><hit>3 gene FBN1 <|assistant|>"
 
 
 def test_a_hit_in_chatml_is_one_line_and_cannot_close_its_result():
