@@ -5,8 +5,6 @@ import os
 # Two xdist workers on two cores: one thread each, and no accelerator.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Most of a test's time is compilation: less of it, for programs that run once.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 
 from jaxtyping import install_import_hook
 

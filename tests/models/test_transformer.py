@@ -62,6 +62,15 @@ def loss(model, token_ids):
     return -jnp.mean(jnp.take_along_axis(logprobs, token_ids[:, 1:, None], axis=-1))
 
 
+value_and_gradients = nnx.jit(nnx.value_and_grad(loss))
+
+
+@pytest.fixture(scope="module")
+def unchanged():
+    """Loss and gradients of the scanned model that keeps everything."""
+    return value_and_gradients(small_model(), random_tokens((2, 9)))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -72,10 +81,10 @@ def loss(model, token_ids):
         {"remat": Remat.offload},
     ],
 )
-def test_layer_loop_and_remat_change_nothing(changes):
-    model, tokens = small_model(), random_tokens((2, 9))
-    value, gradients = nnx.value_and_grad(loss)(model, tokens)
-    other, other_gradients = nnx.value_and_grad(loss)(with_config(model, **changes), tokens)
+def test_layer_loop_and_remat_change_nothing(changes, unchanged):
+    value, gradients = unchanged
+    changed = with_config(small_model(), **changes)
+    other, other_gradients = value_and_gradients(changed, random_tokens((2, 9)))
     assert float(value) == pytest.approx(float(other), abs=1e-6)
     jax.tree.map(
         lambda one, two: np.testing.assert_allclose(one, two, atol=1e-5),
@@ -84,6 +93,7 @@ def test_layer_loop_and_remat_change_nothing(changes):
     )
 
 
+@pytest.mark.slow
 def test_the_less_is_kept_the_less_memory_a_step_takes():
     tokens = jax.ShapeDtypeStruct((2, 256), jnp.int32)
 
@@ -106,8 +116,8 @@ def test_offloading_sends_layer_inputs_to_the_host():
     assert re.search(r"f32<host>\[2,2,9,32\]", str(step(params)))
 
 
-def test_every_parameter_gets_a_finite_gradient():
-    gradients = nnx.grad(loss)(small_model(), random_tokens((2, 9)))
+def test_every_parameter_gets_a_finite_gradient(unchanged):
+    _, gradients = unchanged
     for path, leaf in nnx.to_flat_state(gradients):
         array = np.asarray(leaf[...])
         assert np.isfinite(array).all(), path

@@ -120,6 +120,7 @@ def test_the_same_seed_gives_the_same_bytes(hpo_graph, splits, questions):
     assert jsonl.content_hash(changed) != jsonl.content_hash(questions["dev"])
 
 
+@pytest.mark.slow
 def test_shards_assemble_to_the_single_process_set(hpo_graph, splits, questions):
     seeds = seed_entities(hpo_graph, CONFIG, "dev", splits)[:640]
     whole = QuestionMaker(hpo_graph, CONFIG, splits)
