@@ -13,6 +13,9 @@ from medr_jax.tokens.ledger import LEDGER_VERSION, Ledger, ledger_from_trajector
 from medr_jax.tokens.protocol import get_protocol
 from medr_jax.tokens.tokenizer import Tokenizer
 
+WORTH_SAYING = 0.05
+"""Share of a split that is too long, above which the user is told."""
+
 
 @dataclass(kw_only=True, slots=True)
 class TrajectoryData:
@@ -44,7 +47,14 @@ class TrajectoryData:
             "ledger_version": LEDGER_VERSION,
             "tools": hashlib.sha256(repr(self.tool_schemas).encode()).hexdigest(),
         }
-        return packing.cached(self.cache_dir, identity, row_length, lambda: self._ledgers(split))
+        rows = packing.cached(self.cache_dir, identity, row_length, lambda: self._ledgers(split))
+        dropped, number = rows.counts["dropped_too_long"], len(rows.trajectory_rows)
+        if dropped > WORTH_SAYING * number:
+            console.say(
+                f"warning: {dropped:,} of {number:,} trajectories of {split} are longer than "
+                f"data.row_length={row_length} and left out; raise it, and model.max_length with it"
+            )
+        return rows
 
     def _ledgers(self, split: str) -> Iterator[Ledger]:
         protocol = get_protocol(self.protocol)

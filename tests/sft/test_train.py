@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from medr_jax.models.config import ModelConfig
+from medr_jax.sft.dataset import TrajectoryData
 from medr_jax.sft.policy import load_policy, with_vocabulary
 from medr_jax.testing.training import invented_tokenizer
 from medr_jax.training.metrics import DEV
@@ -71,6 +72,16 @@ def test_a_batch_that_does_not_split_over_the_mesh_is_refused(dataset, tmp_path)
 def test_a_missing_split_names_those_there_are(dataset, tmp_path):
     with pytest.raises(ValueError, match=r"no split 'nowhere'.*dev, train"):
         run_sft.run(dataset, tmp_path / "out", {"data": {"train_split": "nowhere"}})
+
+
+def test_who_leaves_most_out_is_told(dataset, tmp_path, capsys):
+    data = TrajectoryData(path=dataset, tokenizer=invented_tokenizer(), cache_dir=tmp_path)
+    data.packed("train", 128)
+    assert "warning" not in capsys.readouterr().err
+    rows = data.packed("train", 53)
+    said = " ".join(capsys.readouterr().err.split())
+    left_out = rows.counts["dropped_too_long"]
+    assert f"{left_out} of " in said and "longer than data.row_length=53" in said
 
 
 def test_a_changed_tokenizer_is_noticed(trained, tmp_path):
