@@ -33,6 +33,7 @@ class ClueFinder:
         self._terms: dict[str, tuple[str, ...]] = {}
         self._pooled: dict[str, int] = {}
         self._reached: dict[tuple[Step, ...], dict[str, str]] = {}
+        self._lost: dict[tuple[Step, ...], int] = {}  # mask of those whom steps lead nowhere
 
     def terms(self, disease_id: str) -> tuple[str, ...]:
         """Annotated phenotypes that may be clues: no contradiction, no branch, no common term."""
@@ -161,10 +162,13 @@ class ClueFinder:
     def _witness(self, candidates: int, steps: tuple[Step, ...], answer_id: str) -> str:
         """A candidate from which the same steps, each functional, lead to another answer."""
         known = self._reached.setdefault(steps, {})
-        for candidate in self.closure.members(candidates):
+        for candidate in self.closure.members(candidates & ~self._lost.get(steps, 0)):
             reached = known.get(candidate)
             if reached is None:
                 reached = known[candidate] = self.follow(candidate, steps)
+                if not reached:
+                    lost = self.closure.mask_of((candidate,))
+                    self._lost[steps] = self._lost.get(steps, 0) | lost
             if reached and reached != answer_id:
                 return f"{candidate}>{reached}"
         return ""

@@ -44,7 +44,8 @@ class QueryBuilder:
         analyzer: Analyzer,
         ranking: IndexConfig,
     ) -> None:
-        self._searcher = searcher
+        self._num_docs = searcher.num_docs
+        self._doc_freq = functools.lru_cache(maxsize=1 << 17)(searcher.doc_freq)
         self._schema = schema
         self._analyzer = analyzer
         self._ranking = ranking
@@ -135,10 +136,10 @@ class QueryBuilder:
 
     def _idf(self, field: str, value: str) -> float:
         """ln(1 + (N - n + 0.5) / (n + 0.5)), as in Tantivy's BM25; 0 when nothing holds it."""
-        holding = self._searcher.doc_freq(field, value)
+        holding = self._doc_freq(field, value)
         if not holding:
             return 0.0
-        return math.log1p((self._searcher.num_docs - holding + 0.5) / (holding + 0.5))
+        return math.log1p((self._num_docs - holding + 0.5) / (holding + 0.5))
 
     def _phrases(self, text: str) -> tuple[str, ...]:
         """Names (titles, synonyms) in the query: longest first, not overlapping.
@@ -147,7 +148,7 @@ class QueryBuilder:
         """
         words = self._analyzer.words(text)
         whole = " ".join(words)
-        if self._searcher.doc_freq("items", whole) or self._searcher.doc_freq("names", whole):
+        if self._doc_freq("items", whole) or self._doc_freq("names", whole):
             return (whole,)
         words = words[:_MAX_PHRASE_SOURCE]
         free = [True] * len(words)
@@ -158,7 +159,7 @@ class QueryBuilder:
                 if not all(free[span]) or (length == 1 and words[start] in STOP_WORDS):
                     continue
                 phrase = " ".join(words[span])
-                if self._searcher.doc_freq("names", phrase):
+                if self._doc_freq("names", phrase):
                     found.append(phrase)
                     free[span] = [False] * length
         return tuple(dict.fromkeys(found))
@@ -169,7 +170,7 @@ class QueryBuilder:
 
         def take(match: re.Match[str]) -> str:
             identifier = re.sub(r"\s", "", match.group()).upper()
-            if not self._searcher.doc_freq("identifiers", identifier):
+            if not self._doc_freq("identifiers", identifier):
                 return match.group()
             known[identifier] = None
             return " "
