@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from medr_jax import artifacts
+from medr_jax import artifacts, jsonl
 from medr_jax.artifacts import Artifact, Outcome
 from medr_jax.data.tfds_builder import read_trajectories
 from medr_jax.eval import evaluate as evaluation
@@ -157,7 +157,7 @@ class _Bench:
         )
 
     def _training_questions(self) -> Sequence[Question]:
-        return [trajectory.question for trajectory in read_trajectories(self._rows, "train")]
+        return list(jsonl.read(self._rows.parent / "questions-train.jsonl", Question))
 
 
 def _seed(policy: Policy) -> int:

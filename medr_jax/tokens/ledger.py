@@ -32,6 +32,10 @@ PROMPT_TURN = -1
 """Turn of the prompt's tokens. An observation has the turn it answers."""
 
 
+_IS_MODEL = np.array([role in MODEL_ROLES for role in sorted(Role)])
+"""By value of ``Role``."""
+
+
 class Ledger:
     """Token ids with role, turn, log-probability and policy version, in order of appending."""
 
@@ -145,7 +149,7 @@ class Ledger:
     @property
     def loss_mask(self) -> np.ndarray:
         """bool [T]: True where the token, as a target, is what the model must produce."""
-        return np.isin(self.roles, sorted(MODEL_ROLES))
+        return _IS_MODEL[self.roles]
 
     def token_ids_from(self, start: int) -> list[int]:
         """Ids from position ``start`` on: what an engine that saw the rest must still read."""
