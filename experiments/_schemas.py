@@ -25,6 +25,9 @@ SCHEMAS = {
     "compile": "medr_jax.launch.compile.check:CompileConfig",
     "bench": "medr_jax.launch.bench.job:BenchConfig",
     "evaluation": "medr_jax.eval.evaluate:EvaluationConfig",
+    "endpoint": "medr_jax.endpoint.config:EndpointConfig",
+    "teacher": "medr_jax.trajectories.teacher:TeacherConfig",
+    "agents": "medr_jax.eval.agents:EndpointAgentsConfig",
     "paths": "medr_jax.launch.stages:PathsConfig",
 }
 """Group -> the dataclass of its fields. Imported only for the groups that a stage uses, so a

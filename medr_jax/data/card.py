@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from medr_jax.trajectories import flaws
 from medr_jax.types import Trajectory, Turn
 
 STATEMENT = (
@@ -64,6 +65,8 @@ def render_card(card: Mapping[str, Any]) -> str:
     ):
         rows = {key: _column(splits, field, key) for key in _keys(splits, field)}
         parts += [f"## {title}", _table(title.split(" (")[0], rows, splits)]
+    if any("forms" in counts for counts in splits.values()):
+        parts += _exploration(splits)
     means = {name: _column(splits, name) for name in ("mean_tool_calls", "mean_words")}
     parts += ["## Means", _table("", means, splits)]
     for title, field in (
@@ -79,6 +82,21 @@ def render_card(card: Mapping[str, Any]) -> str:
     parts += ["## Shared between the splits all the same", _facts_list(card["shared"])]
     parts += ["## Examples", *(f"```text\n{example}\n```" for example in card["examples"])]
     return "\n\n".join(parts) + "\n"
+
+
+def _exploration(splits: Mapping[str, Any]) -> list[str]:
+    """Sections on trajectories that were perturbed on purpose, so that nobody learns it later."""
+    forms = {key: _column(splits, "forms", key) for key in _keys(splits, "forms")}
+    made = {key: _column(splits, "flaws", key) for key in _keys(splits, "flaws")}
+    bad = {"with_a_mistake_that_stays": _column(splits, "share_with_mistakes")}
+    return [
+        "## Forms and flaws",
+        "Exploration trajectories were perturbed on purpose; each flaw is labelled with its turn.",
+        _table("Form", forms, splits),
+        _table("Trajectories with the flaw", made, splits),
+        "Premature answers and repeated searches are mistakes that stay in the demonstration:",
+        _table("Share", bad, splits),
+    ]
 
 
 def render_trajectory(trajectory: Trajectory) -> str:
@@ -121,7 +139,7 @@ def _counts(rows: Sequence[Trajectory], num_words: Callable[[Trajectory], int]) 
     questions = [trajectory.question for trajectory in rows]
     calls = [trajectory.num_tool_calls for trajectory in rows]
     lengths = [num_words(trajectory) for trajectory in rows]
-    return {
+    return _form_counts(rows) | {
         "trajectories": len(rows),
         "hops": _histogram(question.num_hops for question in questions),
         "answer_kinds": _histogram(str(question.answer_kind) for question in questions),
@@ -132,18 +150,31 @@ def _counts(rows: Sequence[Trajectory], num_words: Callable[[Trajectory], int]) 
     }
 
 
+def _form_counts(rows: Sequence[Trajectory]) -> dict[str, Any]:
+    """Forms and flaws, where there is more than one form."""
+    if all(trajectory.form == "guided" for trajectory in rows):
+        return {}
+    kinds = [{flaw for flaw, _ in flaws.labelled(trajectory)} for trajectory in rows]
+    mistaken = sum(bool(kind & flaws.MISTAKES) for kind in kinds)
+    return {
+        "forms": _histogram(trajectory.form for trajectory in rows),
+        "flaws": _histogram(str(flaw) for kind in kinds for flaw in kind),
+        "share_with_mistakes": round(mistaken / len(rows), 4),
+    }
+
+
 def _histogram(values: Iterable[Any]) -> dict[str, int]:
     return {str(value): count for value, count in sorted(Counter(values).items())}
 
 
 def _keys(splits: Mapping[str, Any], field: str) -> list[str]:
-    keys = {key for counts in splits.values() for key in counts[field]}
+    keys = {key for counts in splits.values() for key in counts.get(field, ())}
     return sorted(keys, key=lambda key: (int(key) if key.isdigit() else -1, key))
 
 
 def _column(splits: Mapping[str, Any], field: str, key: str = "") -> dict[str, Any]:
     return {
-        split: counts[field].get(key, 0) if key else counts[field]
+        split: counts.get(field, {}).get(key, 0) if key else counts.get(field, 0)
         for split, counts in splits.items()
     }
 

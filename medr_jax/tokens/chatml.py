@@ -146,7 +146,7 @@ class ChatmlProtocol:
             opening = "</tool_response>\n<tool_response>\n" if i else "<tool_response>\n"
             segments += [
                 text(opening, Role.HEADER),
-                text(f"{_shown(result)}\n", Role.TOOL),
+                text(f"{shown(result)}\n", Role.TOOL),
             ]
         if results:
             segments.append(text("</tool_response>", Role.HEADER))
@@ -214,7 +214,8 @@ def function_line(schema: dict) -> str:
     return json.dumps(described, ensure_ascii=False)
 
 
-def _shown(result: ToolResult) -> str:
+def shown(result: ToolResult) -> str:
+    """What a model is shown of a tool's result, one line a hit."""
     lines = [_hit_line(hit) for hit in result.hits]
     if result.status != Status.OK:
         lines.append(f"Error: {result.text}")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from medr_jax.trajectories.expert import ExpertConfig
+from medr_jax.trajectories.perturb import ExplorationConfig
 
 
 @dataclass(kw_only=True, slots=True)
@@ -12,6 +13,7 @@ class SynthesisConfig:
     seed: int = 0
     """Of the expert's choices; the questions have a seed of their own."""
     expert: ExpertConfig = field(default_factory=ExpertConfig)
+    exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
     hide_heldout: bool = True
     """Searches of training trajectories leave out documents of dev and test diseases and genes,
     so that these do not occur as distractors."""
@@ -34,6 +36,11 @@ class SynthesisConfig:
         ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise ValueError(f"synthesis.{name}={getattr(self, name)}: must be at least 1")
+        if self.exploration.share and self.exploration.tool_switch and not self.expert.may_read:
+            raise ValueError(
+                "synthesis.exploration.tool_switch needs documents to read: set it to 0, or "
+                "synthesis.expert.may_read=true"
+            )
         if not 0 < self.duplicate_overlap <= 1:
             raise ValueError(
                 f"synthesis.duplicate_overlap={self.duplicate_overlap}: give a share above 0, "

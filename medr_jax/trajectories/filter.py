@@ -3,7 +3,8 @@
 from enum import StrEnum
 
 from medr_jax.grading import match
-from medr_jax.trajectories import evidence
+from medr_jax.trajectories import evidence, flaws, guidance
+from medr_jax.trajectories.flaws import Flaw
 from medr_jax.types import Question, Status, Trajectory, Turn
 
 
@@ -19,13 +20,16 @@ class Reason(StrEnum):
     UNSUPPORTED_ANSWER = "unsupported_answer"  # no cited document was seen to state it
     LOOP = "loop"  # the same call twice
     NEAR_DUPLICATE = "near_duplicate"
+    TOO_MANY_TOKENS = "too_many_tokens"
+    GUIDANCE = "guidance"  # speaks of the scaffold that only the teacher is told
 
 
 def reason_against(trajectory: Trajectory, *, names: match.Names, max_words: int) -> Reason | None:
     """The first reason against a trajectory, or None when it is sound by itself.
 
     ``names`` gives all names of an entity. ``max_words`` bounds all the text: the question, what
-    the model wrote and what it was shown.
+    the model wrote and what it was shown. What a trajectory's labels say was done to it on purpose
+    is no reason: a failed call that was made again, a repeated search, a premature answer.
     """
     for reason, fails in (
         (Reason.MALFORMED_CALL, _malformed),
@@ -34,6 +38,7 @@ def reason_against(trajectory: Trajectory, *, names: match.Names, max_words: int
         (Reason.NO_ANSWER, _unanswered),
         (Reason.WRONG_ANSWER, _wrong),
         (Reason.LOOP, _loops),
+        (Reason.GUIDANCE, guidance.betrays),
     ):
         if fails(trajectory):
             return reason
@@ -99,8 +104,12 @@ def _mismatched(trajectory: Trajectory) -> bool:
 
 def _failed(trajectory: Trajectory) -> bool:
     ours = {Status.INFRA_ERROR, Status.TIMEOUT}
+    injected = flaws.turns_with(trajectory, Flaw.TOOL_FAILURE)
     return trajectory.status in ours or any(
-        result.status in ours for turn in trajectory.turns for result in turn.results
+        result.status in ours
+        for number, turn in enumerate(trajectory.turns)
+        if number not in injected
+        for result in turn.results
     )
 
 
@@ -110,11 +119,15 @@ def _unanswered(trajectory: Trajectory) -> bool:
 
 def _wrong(trajectory: Trajectory) -> bool:
     assert trajectory.answer is not None
+    if flaws.turns_with(trajectory, Flaw.PREMATURE_ANSWER):
+        return match.is_correct(trajectory.answer.text, trajectory.question)  # mislabelled
     return not match.is_correct(trajectory.answer.text, trajectory.question)
 
 
 def _unsupported(trajectory: Trajectory, names: match.Names) -> bool:
     assert trajectory.answer is not None
+    if flaws.turns_with(trajectory, Flaw.PREMATURE_ANSWER):
+        return False
     return not any(
         doc_id in trajectory.answer.citations
         and match.supports(doc_id, text, trajectory.question, names)
@@ -123,9 +136,11 @@ def _unsupported(trajectory: Trajectory, names: match.Names) -> bool:
 
 
 def _loops(trajectory: Trajectory) -> bool:
+    on_purpose = flaws.turns_with(trajectory, Flaw.TOOL_FAILURE, Flaw.REPEATED_SEARCH)
     made = [
         (call.name, sorted((name, str(value).casefold()) for name, value in call.arguments.items()))
-        for turn in trajectory.turns
+        for number, turn in enumerate(trajectory.turns)
+        if number not in on_purpose
         for call in turn.calls
     ]
     return any(call in made[:number] for number, call in enumerate(made))

@@ -61,6 +61,12 @@ _SHORT = {
     "confirm": ("read it to be sure.",),
     "retry": ("not found. other words.",),
     "answer": ("",),
+    "switch": ("read {name} first.",),
+    "detour": ("maybe {name}.",),
+    "back": ("not it.",),
+    "failed": ("it failed. again.",),
+    "repeat": ("search again.",),
+    "guess": ("it is {name}.",),
 }
 
 _FULL_NEXT = {
@@ -132,6 +138,15 @@ _FULL = {
         "This is what the question asks for, and {document} states it.",
         "As {document} supports this, I answer.",
     ),
+    "switch": (
+        "Before I go on, I read the document of {name}.",
+        "I have a look at {name} first.",
+    ),
+    "detour": ("It may be about {name}, so I search for that.", "Perhaps {name} leads on."),
+    "back": ("That does not help; I go back.", "This was the wrong way. I return."),
+    "failed": ("The call failed, so I make it again.", "No answer came. I try once more."),
+    "repeat": ("I search for this again.", "I make the same search once more."),
+    "guess": ("I take {name} to be the answer.", "It should be {name}."),
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from medr_jax.agent.drivers import run_sequential
-from medr_jax.agent.loop import AgentLimits, text_episode
+from medr_jax.agent.loop import AgentLimits, TextEpisode, text_episode
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.questions.config import QuestionConfig
 from medr_jax.questions.make import QuestionMaker
@@ -21,6 +21,7 @@ from medr_jax.trajectories.briefing import brief
 from medr_jax.trajectories.config import SynthesisConfig
 from medr_jax.trajectories.expert import EvidenceMissing, Expert
 from medr_jax.trajectories.exposure import NameFinder
+from medr_jax.trajectories.perturb import Explorer, explores
 from medr_jax.types import Kind, Question, Record, ToolResult, Trajectory
 
 TRAIN = "train"
@@ -159,6 +160,10 @@ class Workshop:
             return self._tools
         return standard_tools(self.engine, self.setup.tools, exclude=self.held_out)
 
+    def tools_for(self, split: str) -> ToolRuntime:
+        """The tools of a split's trajectories; those of training may hide held-out documents."""
+        return self._train_tools if split == TRAIN else self._tools
+
     @functools.cached_property
     def _finder(self) -> NameFinder:
         return NameFinder({entity_id: self.names(entity_id) for entity_id in self.held_out})
@@ -168,6 +173,10 @@ class Workshop:
         entity = self.graph.entity(entity_id)
         return (entity.name, *entity.synonyms)
 
+    def named(self, trajectory: Trajectory) -> tuple[str, ...]:
+        """Held-out diseases and genes that the trajectory's text names."""
+        return self._finder.named(trajectory)
+
     def attempt(self, question: Question) -> Attempt:
         """Runs the expert against the live index and judges what came of it."""
         config = self.setup.synthesis
@@ -176,16 +185,33 @@ class Workshop:
         episode = text_episode(
             question, self._limits, policy="expert", index_hash=self.engine.content_hash
         )
+        tools = self.tools_for(question.split)
         try:
-            tools = self._train_tools if training else self._tools
-            trajectory = settled(run_sequential(episode, expert, tools))
+            if training and explores(config.exploration, question, config.seed):
+                trajectory = self._explored(episode, question, expert, tools)
+            else:
+                trajectory = settled(run_sequential(episode, expert, tools))
         except EvidenceMissing as missing:
             return Attempt(question_id=question.question_id, reason=str(missing))
         reason = filters.reason_against(trajectory, names=self.names, max_words=config.max_words)
         if reason is not None:
             return Attempt(question_id=question.question_id, reason=str(reason))
-        named = self._finder.named(trajectory) if training else ()
+        named = self.named(trajectory) if training else ()
         return Attempt(question_id=question.question_id, trajectory=trajectory, named=named)
+
+    def _explored(
+        self, episode: TextEpisode, question: Question, expert: Expert, tools: ToolRuntime
+    ) -> Trajectory:
+        config = self.setup.synthesis
+        explorer = Explorer(
+            question,
+            expert,
+            tools,
+            config.exploration,
+            style=config.expert.thoughts,
+            seed=config.seed,
+        )
+        return explorer.labelled(settled(run_sequential(episode, explorer, explorer.tools)))
 
 
 def settled(trajectory: Trajectory) -> Trajectory:

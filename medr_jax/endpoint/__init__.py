@@ -1,0 +1,1 @@
+"""Client of OpenAI-compatible endpoints: teachers, judges and agents under test."""
