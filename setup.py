@@ -26,6 +26,7 @@ INSTALL_REQUIRES = [
     "jaxtyping>=0.3",
     "rich>=13.7",
     "jinja2>=3.1",
+    "defusedxml>=0.7",
     "matplotlib>=3.9",
     "safetensors>=0.5",
 ]
@@ -65,6 +66,7 @@ setup(
         "tpu": ["jax[tpu]"],
         "cuda": ["jax[cuda12]"],
         "endpoint": ["openai>=1.60"],
+        "bench": ["bm25s>=0.2", "networkx>=3.3"],
         "parity": ["torch>=2.6", "transformers>=5.0"],
     },
     classifiers=[

@@ -8,6 +8,7 @@ from hydra.core.config_store import ConfigStore
 
 SCHEMAS = {
     "graph": "medr_jax.graph.build:GraphConfig",
+    "graph_bench": "medr_jax.launch.bench_graph.config:GraphBenchConfig",
     "index": "medr_jax.retrieval.index:IndexConfig",
     "tools": "medr_jax.tools.runtime:ToolsConfig",
     "tokenizer": "medr_jax.tokens.tokenizer:TokenizerConfig",

@@ -22,6 +22,24 @@ class Kind(StrEnum):
     INHERITANCE = "inheritance"
     ONSET = "onset"
     COURSE = "course"
+    DRUG = "drug"
+    ANATOMY = "anatomy"
+    PROCESS = "process"  # biological process, molecular function or cellular component
+    PATHWAY = "pathway"
+    EXPOSURE = "exposure"
+    PREVALENCE = "prevalence"  # a band such as "<1 / 1 000 000"
+    PRODUCT = "product"  # an approved drug product: application and product number
+    PATENT = "patent"
+    EXCLUSIVITY = "exclusivity"
+    LABEL = "label"  # one version of a drug's package insert
+    TRIAL = "trial"
+    PUBLICATION = "publication"
+    JOURNAL = "journal"
+    PERSON = "person"
+    ORGANIZATION = "organization"
+    DATE = "date"
+    VALUE = "value"  # of a closed list: a trial's phase, a drug class
+    CONCEPT = "concept"  # of a vocabulary without a kind of its own
 
 
 OPEN_KINDS = frozenset({Kind.DISEASE, Kind.PHENOTYPE, Kind.GENE})
@@ -38,6 +56,48 @@ class Relation(StrEnum):
     HAS_COURSE = "has_course"  # disease -> clinical course
     IS_A = "is_a"  # phenotype -> phenotype (parent), also inheritance/onset/course terms
     BROADER_THAN = "broader_than"  # disease -> narrower disease (many-to-one cross-references)
+    # What other sources state. A relation that a reader does not know by name becomes
+    # RELATED_TO with that name as the edge's qualifier, never one of these.
+    INDICATED_FOR = "indicated_for"  # drug -> disease
+    CONTRAINDICATED_IN = "contraindicated_in"  # drug -> disease: a warning, never a treatment
+    OFF_LABEL_FOR = "off_label_for"  # drug -> disease, not approved
+    SIDE_EFFECT = "side_effect"  # drug -> phenotype
+    SYNERGISTIC_WITH = "synergistic_with"  # drug -> drug, undirected
+    DRUG_TARGET = "drug_target"  # drug -> gene
+    DRUG_ENZYME = "drug_enzyme"  # drug -> gene
+    DRUG_CARRIER = "drug_carrier"  # drug -> gene
+    DRUG_TRANSPORTER = "drug_transporter"  # drug -> gene
+    DOSED_BY_GENE = "dosed_by_gene"  # drug -> gene; the qualifier is CPIC's level of evidence
+    PHENOTYPE_GENE = "phenotype_gene"  # phenotype -> gene; "associated with"
+    PROTEIN_INTERACTION = "protein_interaction"  # gene -> gene, undirected
+    PARTICIPATES_IN = "participates_in"  # gene -> process or pathway
+    EXPRESSED_IN = "expressed_in"  # gene -> anatomy; EXCLUDED = reported not expressed
+    LINKED_TO_EXPOSURE = "linked_to_exposure"  # anything -> exposure
+    PARENT_OR_CHILD = "parent_or_child"  # a hierarchy whose direction the source does not give
+    HAS_PREVALENCE = "has_prevalence"  # disease -> prevalence band
+    CONTAINS = "contains"  # product -> drug
+    MADE_BY = "made_by"  # product or label -> organization
+    APPROVED_ON = "approved_on"  # product -> date
+    PROTECTED_BY = "protected_by"  # product -> patent or exclusivity
+    EXPIRES_ON = "expires_on"  # patent or exclusivity -> date
+    DESCRIBES = "describes"  # label -> drug
+    DATED = "dated"  # label -> date of this version
+    IN_CLASS = "in_class"  # drug -> value
+    STUDIES = "studies"  # trial -> disease
+    TESTS = "tests"  # trial -> drug
+    SPONSORED_BY = "sponsored_by"  # trial -> organization, the lead sponsor
+    STARTED_ON = "started_on"  # trial -> date
+    COMPLETED_ON = "completed_on"  # trial -> date
+    HAS_STATUS = "has_status"  # trial -> value
+    HAS_PHASE = "has_phase"  # trial -> value
+    PUBLISHED_IN = "published_in"  # publication -> journal
+    PUBLISHED_ON = "published_on"  # publication -> date
+    FIRST_AUTHOR = "first_author"  # publication -> person
+    ABOUT = "about"  # publication -> concept, by its index terms
+    REPORTS_TRIAL = "reports_trial"  # publication -> trial
+    RETRACTED_BY = "retracted_by"  # publication -> publication
+    MENTIONED_IN = "mentioned_in"  # anything -> corpus: n of its m texts mention it
+    RELATED_TO = "related_to"  # stated without a type that we know
 
 
 class Polarity(StrEnum):
@@ -86,6 +146,8 @@ class Edge(Record):
     modifier: str = ""
     origin: str = ""  # the file it was read from, with its date
     licence: str = ""
+    qualifier: str = ""  # what the source says about the relation: "MENDELIAN", CPIC level "A"
+    date: str = ""  # ISO; when the source says that the fact began, was made or ends
 
 
 class Hop(Record):

@@ -16,6 +16,7 @@ from medr_jax import console, jsonl
 from medr_jax.artifacts import Outcome
 from medr_jax.data import card as cards
 from medr_jax.data import tfds_builder
+from medr_jax.graph.specialties import not_covered
 from medr_jax.questions.config import SPLITS, QuestionConfig
 from medr_jax.questions.generate import assemble, seed_entities
 from medr_jax.questions.select import Cell
@@ -253,6 +254,7 @@ def _facts(workshop: Workshop, content_hash: str) -> dict[str, Any]:
     return {
         "snapshot": workshop.graph.snapshot,
         "licences": list(workshop.graph.licences),
+        "not_covered": list(not_covered(workshop.graph)),
         "graph_hash": workshop.graph.content_hash,
         "index_hash": workshop.engine.content_hash,
         "content_hash": content_hash,

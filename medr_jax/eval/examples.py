@@ -57,8 +57,16 @@ def verdict(result: Result) -> str:
 
 def rollout_view(result: Result) -> RolloutView:
     """A rollout as a page shows it."""
-    trajectory, question = result.trajectory, result.question
-    answer = trajectory.answer
+    return trajectory_view(
+        result.trajectory, verdict=verdict(result), right=result.correct, agent=result.agent
+    )
+
+
+def trajectory_view(
+    trajectory: Trajectory, *, verdict: str, right: bool, agent: str = ""
+) -> RolloutView:
+    """A trajectory as a page shows it, with somebody's verdict."""
+    question, answer = trajectory.question, trajectory.answer
     cited = answer.citations if answer else ()
     on_chain = set(match.entity_ids(question.chain, question.answer_id))
     turns = [_turn_view(turn, set(cited), on_chain) for turn in trajectory.turns]
@@ -67,21 +75,21 @@ def rollout_view(result: Result) -> RolloutView:
         turns.append(TurnView(thought="", calls=(), error=trajectory.error))
     return RolloutView(
         question=question.text,
-        facts=" · ".join(_facts(result)),
+        facts=" · ".join(_facts(trajectory)),
         turns=turns,
         answer=answer.text if answer else "",
         gold=question.answer,
         citations=[_cited_as(trajectory, doc_id) for doc_id in cited],
-        verdict=verdict(result),
-        right=result.correct,
-        agent=result.agent,
+        verdict=verdict,
+        right=right,
+        agent=agent,
     )
 
 
-def _facts(result: Result) -> list[str]:
-    question = result.question
+def _facts(trajectory: Trajectory) -> list[str]:
+    question = trajectory.question
     hops = "1 hop" if question.num_hops == 1 else f"{question.num_hops} hops"
-    calls = result.trajectory.num_tool_calls
+    calls = trajectory.num_tool_calls
     called = "1 tool call" if calls == 1 else f"{calls} tool calls"
     specialties = [name.replace("_", " ") for name in question.specialties[:2]]
     return [hops, called, *specialties]

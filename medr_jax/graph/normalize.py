@@ -4,18 +4,21 @@ An identifier merges into a MONDO class only when the reference is one-to-one: t
 is on that class alone, and the class has no other identifier of the same vocabulary. What is
 left is kept apart and said: several identifiers on one class become ``BROADER_THAN`` links
 from the class, an identifier on several classes is listed as ambiguous.
+
+What a source knows by its name alone (a trial's condition, a label's drug) becomes the only
+entity of its kind that has this name; where there are several, it stays apart.
 """
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from medr_jax.graph import mondo_table
 from medr_jax.graph.mondo_table import MondoTable
-from medr_jax.graph.names import keep_unambiguous
-from medr_jax.graph.sources.base import SourceRecords
+from medr_jax.graph.names import fold, keep_unambiguous
+from medr_jax.graph.sources.base import SourceRecords, is_named_id
 from medr_jax.types import Edge, Entity, Kind, Relation
 
 
@@ -44,17 +47,24 @@ class Normalized:
 def normalize(sources: Sequence[SourceRecords], table: MondoTable) -> Normalized:
     """Merges the diseases of all sources and keeps only unambiguous EXACT synonyms."""
     titles: dict[str, list[str]] = collections.defaultdict(list)
+    definitions: dict[str, str] = {}
     others: dict[str, Entity] = {}
+    named: dict[str, Entity] = {}
     alternative_ids: dict[str, str] = {}
     for records in sources:
         for entity in records.entities:
-            if entity.kind is Kind.DISEASE:
+            if is_named_id(entity.id):
+                named[entity.id] = _joined(named.get(entity.id), entity)
+            elif entity.kind is Kind.DISEASE:
                 titles[entity.id] += [entity.name, *entity.synonyms]
+                definitions.setdefault(entity.id, entity.definition)
             else:
                 others[entity.id] = _joined(others.get(entity.id), entity)
         alternative_ids.update(records.alternative_ids)
     references = cross_references(titles, table)
-    diseases = _diseases(titles, references, table)
+    diseases = _diseases(titles, definitions, references, table)
+    names = _resolve_names(named, [*others.values(), *diseases])
+    others.update((one, entity) for one, entity in named.items() if one not in names)
     related = [pair for records in sources for pair in records.related_names]
     entities = keep_unambiguous([*others.values(), *diseases], related, table.ambiguous)
     edges = [edge for records in sources for edge in records.edges]
@@ -64,9 +74,15 @@ def normalize(sources: Sequence[SourceRecords], table: MondoTable) -> Normalized
         for narrower, broader in sorted(references.narrower.items())
     ]  # fmt: skip
     alternative_ids.update(references.merged)
+    alternative_ids.update(names)
     counts = collections.Counter()
     for records in sources:
         counts.update(records.counts)
+        if records.problems:
+            counts["bad_rows"] += len(records.problems)
+    if named:
+        counts["names_resolved"] = len(names)
+        counts["names_kept_apart"] = len(named) - len(names)
     return Normalized(
         entities=entities,
         edges=edges + links,
@@ -76,7 +92,19 @@ def normalize(sources: Sequence[SourceRecords], table: MondoTable) -> Normalized
     )
 
 
-def cross_references(source_ids: Iterable[str], table: MondoTable) -> CrossReferences:
+def _resolve_names(named: Mapping[str, Entity], entities: Sequence[Entity]) -> dict[str, str]:
+    """Identifiers made of a name -> the only entity of that kind with this name."""
+    if not named:
+        return {}
+    owners: dict[tuple[Kind, str], set[str]] = collections.defaultdict(set)
+    for entity in entities:
+        for text in (entity.name, *entity.synonyms):
+            owners[entity.kind, fold(text)].add(entity.id)
+    found = {one: owners.get((entity.kind, fold(entity.name)), ()) for one, entity in named.items()}
+    return {one: next(iter(owners)) for one, owners in found.items() if len(owners) == 1}
+
+
+def cross_references(source_ids: Collection[str], table: MondoTable) -> CrossReferences:
     """Sorts source identifiers by how MONDO refers to them."""
     found = CrossReferences()
     many: dict[str, list[str]] = collections.defaultdict(list)
@@ -92,7 +120,7 @@ def cross_references(source_ids: Iterable[str], table: MondoTable) -> CrossRefer
             found.merged[source_id] = classes[0]
         else:
             many[classes[0]].append(source_id)
-    standing = set(found.merged.values())
+    standing = {*found.merged.values(), *(one for one in source_ids if one in table.classes)}
     for mondo_id, members in sorted(many.items()):
         # A class that nothing merged into becomes an entity only to hold several together.
         linked = mondo_id in standing or len(members) > 1
@@ -118,7 +146,10 @@ def _joined(first: Entity | None, second: Entity) -> Entity:
 
 
 def _diseases(
-    titles: Mapping[str, list[str]], references: CrossReferences, table: MondoTable
+    titles: Mapping[str, list[str]],
+    definitions: Mapping[str, str],
+    references: CrossReferences,
+    table: MondoTable,
 ) -> list[Entity]:
     members: dict[str, list[str]] = collections.defaultdict(list)
     for source_id in sorted(titles):
@@ -142,6 +173,7 @@ def _diseases(
                 kind=Kind.DISEASE,
                 name=names[0],
                 synonyms=tuple(names[1:]),
+                definition=next(filter(None, map(definitions.get, source_ids)), ""),
                 xrefs=tuple(xrefs),
             )
         )

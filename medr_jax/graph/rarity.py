@@ -1,7 +1,8 @@
 """How little is recorded about a disease: curation, not epidemiology.
 
 The HPO release holds no prevalence and no literature counts. A disease about which little is
-recorded is therefore *sparsely annotated*; nothing here calls a disease rare.
+recorded is therefore *sparsely annotated*; nothing here calls a disease rare (``frequency`` does,
+where a source states what it takes).
 """
 
 import collections
@@ -40,6 +41,8 @@ _EXCLUDED_WORDS = re.compile(
     r"|melanoma|neoplas",
     re.IGNORECASE,
 )
+
+_POLYGENIC = "POLYGENIC"  # an association type of HPO's genes_to_disease.txt
 
 
 class Curation(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,15 +105,29 @@ def is_sparsely_annotated(
 def is_rare_seed_excluded(graph: KnowledgeGraph, disease_id: str) -> bool:
     """True for susceptibility, somatic, QTL and cancer-predisposition entries.
 
-    Judged by MONDO class, by reported inheritance and by the words of any of its titles; an
+    Judged by MONDO class, by reported inheritance, by its genes (where the source types their
+    association, and calls every one polygenic) and by the words of any of its titles; an
     immunodeficiency "with susceptibility to infections" is lost to that, on purpose.
     """
     if mondo_table.shipped().ancestors(disease_id) & _EXCLUDED_CLASSES:
         return True
     if not _EXCLUDED_INHERITANCE.isdisjoint(graph.targets(disease_id, Relation.INHERITED_AS)):
         return True
+    if _is_polygenic(graph, disease_id):
+        return True
     entity = graph.entity(disease_id)
     return any(_EXCLUDED_WORDS.search(text) for text in (entity.name, *entity.synonyms))
+
+
+def _is_polygenic(graph: KnowledgeGraph, disease_id: str) -> bool:
+    if _POLYGENIC not in graph.columns.texts["qualifier"]:
+        return False
+    types = {
+        edge.qualifier
+        for gene_id in graph.targets(disease_id, Relation.ASSOCIATED_GENE)
+        for edge in graph.edges(disease_id, Relation.ASSOCIATED_GENE, gene_id)
+    }
+    return types == {_POLYGENIC}
 
 
 def seed_diseases(

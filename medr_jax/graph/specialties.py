@@ -29,6 +29,13 @@ Left out, because they are no organ system: neoplasm (its terms also stand below
 constitutional symptom, abnormal cellular phenotype, prenatal development or birth.
 """
 
+NOT_COVERED = {
+    "infection": Relation.STUDIES,  # trials name infections too
+    "therapy": Relation.INDICATED_FOR,
+    "most of psychiatry": Relation.STUDIES,
+}
+"""What the HPO says little or nothing of -> the relation of a source that brings it."""
+
 MIN_SHARE = 0.2
 """A group below this share of a disease's phenotypes is no label of it, unless dominant."""
 
@@ -60,3 +67,10 @@ def specialties(graph: KnowledgeGraph, disease_id: str) -> tuple[str, ...]:
     shares = specialty_shares(graph, disease_id)
     ranked = sorted(shares, key=lambda group: (-shares[group], group))
     return tuple(group for i, group in enumerate(ranked) if i == 0 or shares[group] >= MIN_SHARE)
+
+
+def not_covered(graph: KnowledgeGraph) -> tuple[str, ...]:
+    """Fields that the graph's sources leave out; a card says so."""
+    return tuple(
+        field for field, brings in NOT_COVERED.items() if not graph.counts.get(f"pairs_{brings}")
+    )

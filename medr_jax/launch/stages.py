@@ -13,13 +13,15 @@ from types import SimpleNamespace
 from medr_jax import artifacts, console
 from medr_jax.artifacts import Artifact, Outcome
 from medr_jax.graph import build as graph_build
+from medr_jax.graph.build import SourceConfig
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
-from medr_jax.graph.sources import hpo
 from medr_jax.launch import record
 from medr_jax.models import pretrained
 from medr_jax.tokens.tokenizer import Tokenizer, train_tokenizer
 
-RELEASE_FILES = {".obo", ".hpoa", ".txt"}
+SOURCE_FILES = {
+    *(".obo", ".hpoa", ".txt", ".csv", ".tab", ".tsv", ".json", ".jsonl", ".xml", ".gz"),
+}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -75,18 +77,24 @@ def graph(config: SimpleNamespace) -> Artifact:
         config,
         "graph",
         settings={"graph": config.graph},
-        inputs=_release_hashes(config.graph.directory),
+        inputs=_source_hashes(config.graph.sources),
         version=artifacts.code_version("medr_jax.graph", "medr_jax.types"),
         build=build,
         shown=("disease", "phenotype", "gene", "edges", "excluded_edges"),
     )
 
 
-def _release_hashes(directory: str) -> dict[str, str]:
-    """File name -> sha256 of what the graph is read from: a changed release is a new input."""
-    folder = Path(directory) if directory else hpo.package_directory()
-    files = [file for file in sorted(folder.iterdir()) if file.suffix in RELEASE_FILES]
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+def _source_hashes(sources: Sequence[SourceConfig]) -> dict[str, str]:
+    """ "0/hp.obo" -> sha256 of what the graph is read from: a changed file is a new input."""
+    hashes = {}
+    for i, source in enumerate(sources):
+        path = source.resolved()
+        folder = sorted(path.iterdir()) if path.is_dir() else [path]
+        for file in (file for file in folder if file.suffix in SOURCE_FILES):
+            with file.open("rb") as content:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
+            hashes[f"{i}/{file.name}"] = digest
+    return hashes
 
 
 def load_graph(artifact: Artifact) -> KnowledgeGraph:

@@ -34,13 +34,16 @@ def content_security_policy(style: str) -> str:
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def render(template: str, **context: object) -> str:
+def render(template: str, *, extra_style: str = "", **context: object) -> str:
     """A whole page from ``templates/<template>``; a name missing from ``context`` raises.
+
+    ``extra_style`` is CSS of our own making that follows the style sheet: nothing from outside
+    may stand in it, for it is not escaped.
 
     Characters that no HTML page may hold (NUL and other controls, lone surrogates) are
     replaced by U+FFFD, whatever text they came from.
     """
-    style = stylesheet()
+    style = stylesheet() + extra_style
     page = (
         _environment()
         .get_template(template)

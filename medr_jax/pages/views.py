@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from medr_jax.pages.charts import Chart
 from medr_jax.pages.figures import Figure
+from medr_jax.pages.network import Network
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,3 +112,40 @@ class ReportView:
     rollouts: Sequence[RolloutView] = ()
     rollouts_lead: str = ""
     facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FilterView:
+    """One value that questions can be filtered by; ``key`` is made of letters and digits."""
+
+    key: str
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuestionView:
+    """One question with everything that stands behind it."""
+
+    anchor: str
+    keys: Sequence[str]  # of the filters that it passes
+    text: str
+    answer: str
+    facts: str
+    figure: Figure
+    network: Network | None
+    clues: Sequence[tuple[str, str, str]]  # relation, as the question says it, entity
+    proof: Sequence[tuple[str, str]]
+    rollout: RolloutView
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GraphPageView:
+    """The page of a sample of questions."""
+
+    title: str
+    lead: str
+    caveats: Sequence[str]
+    filters: Mapping[str, Sequence[FilterView]]  # "Hops" -> its values
+    questions: Sequence[QuestionView]
+    facts: Mapping[str, Mapping[str, str]]

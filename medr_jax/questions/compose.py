@@ -24,10 +24,12 @@ class Told(NamedTuple):
 def source_phrase(snapshot: str, *, annotated: bool = True) -> str:
     """ "HPO 2025-01-16" -> "the HPO annotations of 2025-01-16", or "... release of ..."."""
     template = relations.ANNOTATED_SOURCE if annotated else relations.ONTOLOGY_SOURCE
-    dated = _DATED.fullmatch(snapshot)
-    if dated:
-        return template.format(name=dated["name"], date=dated["date"])
-    return template.format(name=snapshot, date="").removesuffix(" of ")
+    phrases = []
+    for one in snapshot.split("; "):
+        dated = _DATED.fullmatch(one)
+        name, date = (dated["name"], dated["date"]) if dated else (one, "")
+        phrases.append(template.format(name=name, date=date).removesuffix(" of "))
+    return join(phrases)
 
 
 def start_of(chain: Chain) -> str:

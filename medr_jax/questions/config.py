@@ -2,11 +2,17 @@
 
 from dataclasses import dataclass, field
 
+from medr_jax.graph.patterns import parse_step
+
 SPLITS = ("train", "dev", "test")
-SEED_ORDERS = ("sparse", "common", "any")
+SEED_ORDERS = ("sparse", "common", "any", "stated_rare")
 STARTS = ("clues", "definition", "gene")
 LEVELS = ("name", "synonym", "definition")
 STYLES = ("nested", "steps", "walk")
+STRATEGIES = ("longest_chain", "augmented_chain", "max_chain")
+"""longest_chain: the longest from the seed and its other endings. augmented_chain: that, and
+the longest branch off each of its entities. max_chain: the longest that begins at any disease
+or gene around the seed."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -36,7 +42,8 @@ class QuestionConfig:
     )
     """One nested question, a sentence per step, or the way to go and then the question."""
     seeds: str = "sparse"
-    """Which seed entities come first: sparsely annotated ones, the others, or neither."""
+    """Which seed entities come first: sparsely annotated ones, the others, neither, or those that
+    a source's prevalence or mentions call rare."""
     questions_per_seed: list[int] = field(default_factory=lambda: [1, 1, 2, 4, 8])
     """Most questions with 1, 2, ... hops of one answer kind that one seed entity gives. Long
     chains are scarce, so each of theirs is asked with several clue sets."""
@@ -47,13 +54,24 @@ class QuestionConfig:
     max_definition_words: int = 30
     max_expansions: int = 2000
     """Budget of the longest-chain search of one seed."""
+    strategy_weights: dict[str, float] = field(default_factory=lambda: {"longest_chain": 1.0})
+    """Which chains a seed gives (see ``STRATEGIES``); of several (the paper's "mixed") a seed
+    draws one."""
+    chain_patterns: list[list[str]] = field(default_factory=list)
+    """Sequences of relations ("associated_gene", "~associated_gene", ...; ~ = against the
+    edge), one of which every chain follows, from its start and over again; none = any."""
     dev_fraction: float = 0.14
     test_fraction: float = 0.2
 
     def __post_init__(self) -> None:
         _require(len(self.hop_weights) >= 1, "hop_weights", self.hop_weights, "one per hop count")
         _require(len(self.clue_weights) == 3, "clue_weights", self.clue_weights, "three weights")
-        known_names = {"start_weights": STARTS, "level_weights": LEVELS, "style_weights": STYLES}
+        known_names = {
+            "start_weights": STARTS,
+            "level_weights": LEVELS,
+            "style_weights": STYLES,
+            "strategy_weights": STRATEGIES,
+        }
         for name, known in known_names.items():
             weights = getattr(self, name)
             _require(set(weights) <= set(known), name, weights, f"only {', '.join(known)}")
@@ -71,6 +89,10 @@ class QuestionConfig:
             self.questions_per_seed,
             "one number per entry of hop_weights",
         )
+        for pattern in self.chain_patterns:
+            _require(bool(pattern), "chain_patterns", self.chain_patterns, "no empty pattern")
+            for step in pattern:
+                parse_step(step)
         held_out = self.dev_fraction + self.test_fraction
         _require(0 <= held_out < 1, "dev_fraction + test_fraction", held_out, "less than 1")
 

@@ -43,24 +43,28 @@ class Drafter:
         self._kept_for = ""
         self._kept: tuple[list[str], _Sets, Reason] = ([], {}, Reason.FEW_CLUES)
 
-    def drafts(self, seed_id: str, grown: Grown, rng: random.Random) -> Iterator[Draft]:
+    def drafts(
+        self, start_id: str, grown: Grown, rng: random.Random, *, seed_id: str
+    ) -> Iterator[Draft]:
         """Drafts over one chain; several, with other clues, where it begins with clues."""
-        kind = self.graph.entity(seed_id).kind
+        kind = self.graph.entity(start_id).kind
         if kind is Kind.DISEASE:
-            yield from self._from_clues(seed_id, grown, rng)
+            yield from self._from_clues(start_id, grown, rng, seed_id)
             return
         clues: tuple[Clue, ...] = ()
         if kind is Kind.PHENOTYPE:
-            definition = self.obfuscator.definition(seed_id)
-            clues = (Clue(relation=Relation.IS_A, entity_id=seed_id, text=definition),)
+            definition = self.obfuscator.definition(start_id)
+            clues = (Clue(relation=Relation.IS_A, entity_id=start_id, text=definition),)
         chain = Chain(clues=clues, hops=grown.hops, seed_id=seed_id, optimal=grown.optimal)
-        yield Draft(chain, seed_id, ("definition",) * len(clues), None)
+        yield Draft(chain, start_id, ("definition",) * len(clues), None)
 
     def why_none(self, disease_id: str) -> Reason:
         """Why no clue set serves a disease."""
         return self._clues_to(disease_id)[2]
 
-    def _from_clues(self, disease_id: str, grown: Grown, rng: random.Random) -> Iterator[Draft]:
+    def _from_clues(
+        self, disease_id: str, grown: Grown, rng: random.Random, seed_id: str
+    ) -> Iterator[Draft]:
         answer_id = grown.hops[-1].target_id if grown.hops else disease_id
         terms, unique, _ = self._clues_to(disease_id)
         barred = {hop.target_id for hop in grown.hops}
@@ -77,7 +81,7 @@ class Drafter:
                 Clue(relation=Relation.HAS_PHENOTYPE, entity_id=term, text=text)
                 for term, (_, text) in zip(clue_set.term_ids, said, strict=True)
             )
-            chain = Chain(clues=clues, hops=grown.hops, seed_id=disease_id, optimal=grown.optimal)
+            chain = Chain(clues=clues, hops=grown.hops, seed_id=seed_id, optimal=grown.optimal)
             yield Draft(chain, disease_id, tuple(level for level, _ in said), clue_set)
 
     def _clues_to(self, disease_id: str) -> tuple[list[str], _Sets, Reason]:

@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from medr_jax.graph.frequency import rare_diseases
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.graph.rarity import seed_diseases
 from medr_jax.graph.specialties import phenotype_specialties, specialties
@@ -92,10 +93,12 @@ def seed_entities(
     if config.seeds == "any":
         return order
 
-    def is_sparse(seed: str) -> bool:
-        return bool(found[seed]) and found[seed][0] in sparse
+    preferred = rare_diseases(graph) if config.seeds == "stated_rare" else sparse
 
-    return sorted(order, key=lambda seed: is_sparse(seed) is not (config.seeds == "sparse"))
+    def is_preferred(seed: str) -> bool:
+        return bool(found[seed]) and found[seed][0] in preferred
+
+    return sorted(order, key=lambda seed: is_preferred(seed) is (config.seeds == "common"))
 
 
 def _evenly_over_specialties(

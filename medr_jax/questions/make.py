@@ -13,7 +13,7 @@ from medr_jax.questions.closure import Closure
 from medr_jax.questions.compose import Composer
 from medr_jax.questions.config import QuestionConfig
 from medr_jax.questions.drafts import STARTS, Draft, Drafter
-from medr_jax.questions.grow import Grown, grow
+from medr_jax.questions.grow import Grown, grow, start_of_longest
 from medr_jax.questions.hops import FORMS, HopFinder, Step
 from medr_jax.questions.kin import Kinship
 from medr_jax.questions.select import Cell
@@ -49,20 +49,26 @@ class QuestionMaker:
 
         Questions of ``closed`` cells are not made; the others are the same as without it.
         """
-        kind = self.graph.entity(seed_id).kind
+        strategy = self.strategy(seed_id)
+        rng = random.Random(f"{self.config.seed}:{seed_id}")
+        start_id = seed_id
+        if strategy == "max_chain":
+            start_id = self._start_of_longest(seed_id, split, rng)
+        kind = self.graph.entity(start_id).kind
         start = STARTS[kind]
         named = kind is Kind.GENE
-        if kind is Kind.PHENOTYPE and not self.drafter.obfuscator.definition(seed_id):
+        if kind is Kind.PHENOTYPE and not self.drafter.obfuscator.definition(start_id):
             self.rejections[Reason.NO_DEFINITION] += 1
             return []
-        rng = random.Random(f"{self.config.seed}:{seed_id}")
         grown = grow(
             self.finder,
-            seed_id,
+            start_id,
             max_hops=self.config.max_hops - (not named),
             max_expansions=self.config.max_expansions,
             rng=rng,
             allowed=lambda entity_id: self._allowed(entity_id, split),
+            augmented=strategy == "augmented_chain",
+            patterns=self.config.chain_patterns,
         )
         if not named:
             grown.insert(0, Grown((), True))
@@ -76,12 +82,31 @@ class QuestionMaker:
         for num_hops, answer_kind in sorted(groups):
             rng = random.Random(f"{self.config.seed}:{seed_id}:{num_hops}:{answer_kind}")
             said = [
-                self._said(seed_id, one, split, rng)
+                self._said(seed_id, start_id, one, split, rng)
                 for one in groups[num_hops, answer_kind]
-                if self._passes(seed_id, one.hops)
+                if self._passes(start_id, one.hops)
             ]
             questions += _take_turns(said, self.config.questions_per_seed[num_hops - 1])
         return questions
+
+    def strategy(self, seed_id: str) -> str:
+        """The strategy of a seed: the only one, or drawn by its id."""
+        weights = {name: w for name, w in self.config.strategy_weights.items() if w > 0}
+        if len(weights) == 1:
+            return next(iter(weights))
+        names = sorted(weights)
+        rng = random.Random(f"strategy:{self.config.seed}:{seed_id}")
+        return rng.choices(names, weights=[weights[name] for name in names])[0]
+
+    def _start_of_longest(self, seed_id: str, split: str, rng: random.Random) -> str:
+        return start_of_longest(
+            self.finder,
+            seed_id,
+            max_hops=self.config.max_hops - 1,
+            max_expansions=self.config.max_expansions,
+            rng=rng,
+            allowed=lambda entity_id: self._allowed(entity_id, split),
+        )
 
     def _passes(self, seed_id: str, hops: Sequence[Hop]) -> bool:
         """Whether the chain may be asked at all; counts why not."""
@@ -101,12 +126,12 @@ class QuestionMaker:
         return not self._excluded[entity_id]
 
     def _said(
-        self, seed_id: str, grown: Grown, split: str, rng: random.Random
+        self, seed_id: str, start_id: str, grown: Grown, split: str, rng: random.Random
     ) -> Iterator[Question]:
         """Questions over one chain, each with another clue set; counts why there is none."""
         reason = None
         accepted = False
-        for draft in self.drafter.drafts(seed_id, grown, rng):
+        for draft in self.drafter.drafts(start_id, grown, rng, seed_id=seed_id):
             question = self._question(draft, split)
             clue_texts = [clue.text for clue in draft.chain.clues]
             reason = self.verifier.check_text(question.text, clue_texts, draft.start_id, grown.hops)
@@ -114,7 +139,7 @@ class QuestionMaker:
                 accepted = True
                 yield question
         if not accepted:
-            self.rejections[reason or self.drafter.why_none(seed_id)] += 1
+            self.rejections[reason or self.drafter.why_none(start_id)] += 1
 
     def _question(self, draft: Draft, split: str) -> Question:
         chain, hops = draft.chain, draft.chain.hops

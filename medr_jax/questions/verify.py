@@ -7,7 +7,7 @@ from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.questions.hops import FORMS, Form, HopFinder, Step
 from medr_jax.questions.kin import Kinship
 from medr_jax.questions.text import mentions, mentions_any, words
-from medr_jax.types import Hop, Kind, Relation
+from medr_jax.types import Hop, Kind
 
 
 class Reason(StrEnum):
@@ -174,12 +174,8 @@ class Verifier:
         return False
 
     def _linked(self, one: str, other: str) -> bool:
-        for relation in Relation:
-            if other in self.graph.targets(one, relation):
-                return True
-            if one in self.graph.targets(other, relation):
-                return True
-        return False
+        near, ends = self.graph.adjacency, (self.graph.position(one), self.graph.position(other))
+        return near.linked(*ends) or near.linked(*ends[::-1])
 
     def _telling_words(self, texts: Iterable[str]) -> frozenset[str]:
         found = {word for text in texts for word in words(text)}

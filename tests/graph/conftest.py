@@ -168,3 +168,53 @@ def make_graph():
         return KnowledgeGraph.from_records(entities, edges, snapshot="TEST 1", **metadata)
 
     return make
+
+
+KG_HEADER = (
+    "relation,display_relation,x_index,x_id,x_type,x_name,x_source,"
+    "y_index,y_id,y_type,y_name,y_source\n"
+)
+
+
+@pytest.fixture
+def kg():
+    """Writer of PrimeKG's kg.csv from (head, node, node) rows."""
+
+    def kg(*rows):
+        """kg.csv with every row in both directions, as the real file has it."""
+        lines = []
+        for head, one, other in rows:
+            lines += [f"{head},{one},{other}\n", f"{head},{other},{one}\n"]
+        return KG_HEADER + "".join(lines)
+
+    return kg
+
+
+@pytest.fixture
+def study():
+    """Maker of a ClinicalTrials.gov study; fields replace those of its status module."""
+
+    def study(nct="NCT01234567", **status):
+        return {
+            "protocolSection": {
+                "identificationModule": {"nctId": nct, "briefTitle": "A trial"},
+                "statusModule": {
+                    "overallStatus": "COMPLETED",
+                    "startDateStruct": {"date": "2019-03"},
+                    "completionDateStruct": {"date": "2021-06-30", "type": "ESTIMATED"},
+                    **status,
+                },
+                "designModule": {"phases": ["PHASE2", "PHASE3"]},
+                "conditionsModule": {"conditions": ["Marfan  Syndrome"]},
+                "armsInterventionsModule": {
+                    "interventions": [
+                        {"type": "DRUG", "name": "Losartan"},
+                        {"type": "DRUG", "name": "Placebo tablet"},
+                        {"type": "DEVICE", "name": "Watch"},
+                    ]
+                },
+                "sponsorCollaboratorsModule": {"leadSponsor": {"name": "Some Hospital"}},
+            }
+        }
+
+    return study

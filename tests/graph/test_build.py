@@ -2,16 +2,20 @@ import time
 
 import pytest
 
-from medr_jax.graph.build import GraphConfig, build_graph
+from medr_jax.graph.build import GraphConfig, SourceConfig, build_graph
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.types import Kind, Polarity, Relation
 
 
 def test_config_says_what_it_wants(tmp_path):
-    with pytest.raises(ValueError, match=r"graph.source='primkg': choose one of \['hpo'\]"):
-        GraphConfig(source="primkg")
-    with pytest.raises(ValueError, match=r"graph.directory='.*nowhere' is not a folder"):
-        GraphConfig(directory=str(tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match=r"graph.sources\[0\].format='primkg': choose one of"):
+        GraphConfig(sources=[SourceConfig(format="primkg")])
+    with pytest.raises(ValueError, match=r"sources\[1\].path='.*nowhere' is neither"):
+        GraphConfig(sources=[SourceConfig(), SourceConfig(path=str(tmp_path / "nowhere"))])
+    with pytest.raises(ValueError, match=r"sources\[0\].path is empty: give the file"):
+        GraphConfig(sources=[SourceConfig(format="triples")])
+    with pytest.raises(ValueError, match="graph.sources is empty"):
+        GraphConfig(sources=[])
 
 
 def test_builds_from_a_release_directory(write_release, row):
@@ -23,7 +27,7 @@ def test_builds_from_a_release_directory(write_release, row):
         ],
         genes=[("FBN1", "OMIM:154700")],
     )
-    graph = build_graph(GraphConfig(directory=str(folder)))
+    graph = build_graph(GraphConfig(sources=[SourceConfig(path=str(folder))]))
     assert graph.snapshot == "HPO 2031-02-03"
     # ORPHA:558 stands on two MONDO classes: it is ambiguous and does not merge.
     assert graph.entity_ids(Kind.DISEASE) == ("MONDO:0007947", "ORPHA:558")

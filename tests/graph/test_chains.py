@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medr_jax.graph.chains import longest_chain
+from medr_jax.graph.chains import ChainFinder, longest_chain
+from medr_jax.graph.patterns import Patterns, parse_step
+from medr_jax.graph.sampling import Sampler, SubgraphLimits
+from medr_jax.types import Relation
 
 
 def brute_force(graph: ig.Graph, start: int, max_hops: int) -> int:
@@ -121,3 +124,71 @@ def test_bad_arguments_are_refused():
         longest_chain(graph, 2, max_hops=1, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="max_expansions=0"):
         longest_chain(graph, 0, max_hops=1, max_expansions=0, rng=np.random.default_rng(0))
+
+
+BUDGET = {"max_hops": 6, "max_expansions": 20_000}
+
+
+@settings(max_examples=30, deadline=None)
+@given(graphs())
+def test_branches_leave_the_chain_for_good(graph):
+    chains = ChainFinder.of_graph(graph, np.random.default_rng(0))
+    main = chains.longest(0, **BUDGET)
+    for branch in chains.branches(main, **BUDGET):
+        at = branch.vertices[0]
+        check_is_a_chain(graph, branch, at, 6)
+        assert set(branch.vertices) & set(main.vertices) == {at}
+        without = graph.copy()
+        gone = [v for v in main.vertices if v != at]
+        without.delete_edges([e.index for e in without.es if e.source in gone or e.target in gone])
+        assert branch.num_hops == brute_force(without, at, 6 - main.vertices.index(at))
+
+
+def pattern_brute_force(graph, arcs, patterns, start, max_hops):
+    def longest(chain, edges):
+        best = len(edges)
+        if best == max_hops:
+            return best
+        for edge in graph.es:
+            if edge.source == chain[-1] and edge.target not in chain:
+                steps = [arcs[e] for e in (*edges, edge.index)]
+                if any(
+                    all(step == p[i % len(p)] for i, step in enumerate(steps)) for p in patterns
+                ):
+                    best = max(best, longest((*chain, edge.target), (*edges, edge.index)))
+        return best
+
+    return longest((start,), ())
+
+
+@settings(max_examples=30, deadline=None)
+@given(graphs(), st.lists(st.lists(st.booleans(), min_size=1, max_size=3), min_size=1, max_size=3))
+def test_patterns_hold_and_are_searched_exhaustively(graph, shapes):
+    graph.simplify(loops=False)  # of parallel arcs the first counts
+    names = {False: "has_phenotype", True: "~has_phenotype"}
+    patterns = [[names[step] for step in shape] for shape in shapes]
+    parsed = [[parse_step(step) for step in pattern] for pattern in patterns]
+    arcs = [(Relation.HAS_PHENOTYPE, e.index % 2 == 1) for e in graph.es]
+    chains = ChainFinder.of_graph(graph, np.random.default_rng(0))
+    found = chains.longest(0, **BUDGET, patterns=Patterns(patterns, arcs))
+    steps = [arcs[edge] for edge in found.edges]
+    assert any(all(s == p[i % len(p)] for i, s in enumerate(steps)) for p in parsed)
+    assert found.num_hops == pattern_brute_force(graph, arcs, parsed, 0, 6)
+
+
+def test_a_pattern_must_name_relations():
+    with pytest.raises(ValueError, match="pattern step '~likes': 'likes' is none of"):
+        Patterns([["has_phenotype", "~likes"]], [])
+    with pytest.raises(ValueError, match="a pattern has no steps"):
+        Patterns([[]], [])
+
+
+def test_a_neighbourhood_is_searched_as_its_igraph_graph_is(hpo_graph):
+    sampler = Sampler(hpo_graph, SubgraphLimits(max_entities=60))
+    for number, seed in enumerate(hpo_graph.entity_ids("disease")[::900]):
+        near = sampler.around(seed, np.random.default_rng(number))
+        drawn = near.igraph(hpo_graph)
+        found = ChainFinder.of_neighbourhood(near, np.random.default_rng(1)).longest(0, **BUDGET)
+        slow = longest_chain(drawn, 0, **BUDGET, rng=np.random.default_rng(1))
+        assert found.vertices == slow.vertices
+        check_is_a_chain(drawn, found, 0, 6)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from medr_jax.graph.sampling import SubgraphLimits, subgraph
+from medr_jax.graph.sampling import Sampler, SubgraphLimits, subgraph
 from medr_jax.types import Polarity, Relation
 
 HAS, GENE = Relation.HAS_PHENOTYPE, Relation.ASSOCIATED_GENE
@@ -66,3 +66,21 @@ def test_limits_hold_and_the_result_is_connected(hpo_graph):
 def test_limits_below_one_are_refused():
     with pytest.raises(ValueError, match="max_branches=0"):
         SubgraphLimits(max_branches=0)
+
+
+def test_a_sampler_forgets_the_last_neighbourhood(make_graph):
+    graph = make_graph(("D1", HAS, "P1"), ("D2", HAS, "P1"), ("D2", HAS, "P2"))
+    sampler = Sampler(graph, WIDE)
+    for seed in ("D1", "P2", "D1"):
+        near = sampler.around(seed, np.random.default_rng(0))
+        assert len(near.positions) == 4  # the second would be empty if the first stayed marked
+        assert graph.entity_ids()[near.positions[0]] == seed
+
+
+def test_branches_and_entities_are_capped_in_the_frontiers_order(make_graph):
+    graph = make_graph(*((f"D{d}", HAS, f"P{d}{p}") for d in range(3) for p in range(6)),
+                       *(("D9", HAS, f"P{d}0") for d in range(3)))  # fmt: skip
+    limits = SubgraphLimits(max_entities=50, max_degree=50, max_branches=2, max_distance=3)
+    drawn = subgraph(graph, "D9", rng=np.random.default_rng(1), limits=limits)
+    # 2 of D9's 3 phenotypes, their 2 diseases, 2 fresh phenotypes of each of these
+    assert drawn.vcount() == 1 + 2 + 2 + 4

@@ -45,9 +45,9 @@ def command(tmp_path, *arguments, **environment):
 
 
 def test_a_users_mistake_is_one_line_and_exit_code_2(tmp_path):
-    wrong = command(tmp_path, "experiments.build_graph", "graph.directory=/no/such/folder")
+    wrong = command(tmp_path, "experiments.build_graph", "graph.sources=[{path: /no/such/folder}]")
     assert wrong.returncode == 2
-    assert "graph.directory='/no/such/folder' is not a folder" in wrong.stderr
+    assert "graph.sources[0].path='/no/such/folder' is neither a file nor a folder" in wrong.stderr
     assert "Traceback" not in wrong.stderr
 
 

