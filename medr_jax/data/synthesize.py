@@ -20,7 +20,7 @@ from medr_jax.graph.specialties import not_covered
 from medr_jax.questions.config import SPLITS, QuestionConfig
 from medr_jax.questions.generate import assemble, seed_entities
 from medr_jax.questions.select import Cell
-from medr_jax.tools.runtime import ToolsConfig
+from medr_jax.tools.config import ToolsConfig
 from medr_jax.trajectories import filter as filters
 from medr_jax.trajectories import shared
 from medr_jax.trajectories.config import SynthesisConfig

@@ -20,7 +20,8 @@ from medr_jax.sampling.engine import Engine
 from medr_jax.sft.policy import Policy, load_policy
 from medr_jax.sharding import make_mesh
 from medr_jax.tokens.protocol import get_protocol
-from medr_jax.tools.runtime import ToolsConfig, standard_tools
+from medr_jax.tools.config import ToolsConfig
+from medr_jax.tools.runtime import Sources, standard_tools
 from medr_jax.types import Question
 
 
@@ -105,6 +106,10 @@ class _Bench:
             unseen=self._unseen(names),
         )
 
+    @property
+    def _sources(self) -> Sources:
+        return Sources(engine=self._engine, graph=lambda: self._graph)
+
     def agents(self, policy: Policy) -> Iterator[Agent]:
         """All that the config asks for; the model comes first."""
         config = self._config
@@ -114,7 +119,7 @@ class _Bench:
             yield self._model(policy, evaluation.EMPTIED, emptied)
         yield from evaluation.baseline_agents(
             config.evaluation,
-            standard_tools(self._engine, config.tools),
+            standard_tools(self._sources, config.tools),
             training=self._training_questions(),
             graph=self._graph,
             expert=config.synthesis.expert,
@@ -124,7 +129,7 @@ class _Bench:
 
     def _model(self, policy: Policy, name: str, tools_config: ToolsConfig) -> Agent:
         protocol = get_protocol(policy.protocol)
-        tools = standard_tools(self._engine, tools_config)
+        tools = standard_tools(self._sources, tools_config)
         sampler = Engine(
             policy.model,
             self._config.sampling,

@@ -3,48 +3,33 @@
 import functools
 import logging
 import weakref
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from medr_jax.diagnosis.diagnose import Diagnosis
+from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.retrieval.analysis import plain
 from medr_jax.retrieval.search import SearchEngine
 from medr_jax.tools.base import Tool, ToolError, ToolOutput, check_arguments
+from medr_jax.tools.calculator import CalculatorTool
+from medr_jax.tools.call_log import CallLog
+from medr_jax.tools.config import ToolName, ToolsConfig
+from medr_jax.tools.diagnose import DiagnoseTool
+from medr_jax.tools.failures import injected
+from medr_jax.tools.lookup import LookupTool
 from medr_jax.tools.read import ReadTool
 from medr_jax.tools.search import SearchTool
+from medr_jax.tools.web import WebReadTool, WebSearchTool
 from medr_jax.tools.workers import Job, ThreadWorkers
 from medr_jax.types import Hit, Status, ToolCall, ToolResult
 
 NO_RESULTS = "no results"
 CUT = " ..."
+UNKNOWN = "(unknown)"  # under which the log counts calls of tools that do not exist
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(kw_only=True, slots=True)
-class ToolsConfig:
-    """What tools return and how long they may take."""
-
-    num_hits: int = 5
-    snippet_words: int = 40  # per hit of a search
-    read_words: int = 200  # of a document that is read
-    timeout_s: float = 20.0  # per call, from when it starts
-    num_workers: int = 4  # calls that run at the same time
-    max_output_chars: int = 8000  # per call, titles and text together
-    empty_results: bool = False  # the control: nothing is ever found
-
-    def __post_init__(self) -> None:
-        for field in ("num_hits", "snippet_words", "read_words", "num_workers"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"tools.{field}={getattr(self, field)}: must be at least 1")
-        if self.max_output_chars < 100:
-            raise ValueError(
-                f"tools.max_output_chars={self.max_output_chars}: must be at least 100, "
-                "or error messages would not fit"
-            )
-        if not self.timeout_s > 0:
-            raise ValueError(f"tools.timeout_s={self.timeout_s}: must be above 0 seconds")
 
 
 class ToolRuntime:
@@ -53,6 +38,7 @@ class ToolRuntime:
     Every call has a result; no exception of a tool comes out. Statuses: ``TOOL_ERROR`` for an
     unknown tool or refused arguments, ``TIMEOUT`` for the deadline, ``INFRA_ERROR`` for any other
     exception. A failure's text says what happened; no hits are ``OK`` with "no results".
+    ``log`` counts calls and latencies.
     """
 
     def __init__(self, tools: Sequence[Tool], config: ToolsConfig) -> None:
@@ -60,6 +46,7 @@ class ToolRuntime:
         if len(self._tools) < len(tools):
             raise ValueError(f"tools {[tool.name for tool in tools]}: names must differ")
         self._config = config
+        self.log = CallLog()
         self._workers = ThreadWorkers(config.num_workers)
         weakref.finalize(self, self._workers.close)
 
@@ -87,10 +74,14 @@ class ToolRuntime:
     def call_many(self, calls: Sequence[ToolCall]) -> list[ToolResult]:
         """Runs calls at the same time; results in the order of the calls."""
         started = [self._start(call) for call in calls]
-        return [
+        results = [
             state if isinstance(state, ToolResult) else self._finish(call, state)
             for call, state in zip(calls, started, strict=True)
         ]
+        for call, result in zip(calls, results, strict=True):
+            name = call.name if call.name in self._tools else UNKNOWN
+            self.log.add(name, result.status, result.latency_ms)
+        return results
 
     def _start(self, call: ToolCall) -> Job | ToolResult:
         tool = self._tools.get(call.name)
@@ -103,6 +94,8 @@ class ToolRuntime:
             check_arguments(tool, arguments)
             if self._config.empty_results:
                 return ToolResult(status=Status.OK, text=NO_RESULTS, call_id=call.call_id)
+            if failure := injected(call, self._config.failures, self._config.timeout_s):
+                return self._failed(call, failure.status, failure.message)
             return self._workers.submit(
                 functools.partial(tool, **arguments), self._config.timeout_s
             )
@@ -158,12 +151,67 @@ def _cut(text: str, max_chars: int) -> str:
     return text[: max_chars - len(CUT)] + CUT if max_chars > len(CUT) else ""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sources:
+    """What tools look things up in; a graph and a diagnosis are only opened when needed."""
+
+    engine: SearchEngine
+    graph: Callable[[], KnowledgeGraph] | None = None
+    diagnosis: Callable[[], Diagnosis] | None = None
+
+
 def standard_tools(
-    engine: SearchEngine, config: ToolsConfig, *, exclude: Container[str] = frozenset()
+    sources: SearchEngine | Sources,
+    config: ToolsConfig,
+    *,
+    exclude: Container[str] = frozenset(),
 ) -> ToolRuntime:
-    """``search`` and ``read`` over an index, without the documents in ``exclude``."""
-    search = SearchTool(
-        engine, num_hits=config.num_hits, snippet_words=config.snippet_words, exclude=exclude
-    )
-    read = ReadTool(engine, max_words=config.read_words, exclude=exclude)
-    return ToolRuntime([search, read], config)
+    """The tools that ``config.names`` lists, without the documents and entities in ``exclude``.
+
+    Raises:
+        ValueError: a tool is listed whose graph or diagnosis is not among the sources.
+    """
+    if not isinstance(sources, Sources):
+        sources = Sources(engine=sources)
+    return ToolRuntime([_tool(name, sources, config, exclude) for name in config.names], config)
+
+
+def _tool(name: ToolName, sources: Sources, config: ToolsConfig, exclude: Container[str]) -> Tool:
+    match name:
+        case ToolName.search:
+            return SearchTool(
+                sources.engine,
+                num_hits=config.num_hits,
+                snippet_words=config.snippet_words,
+                exclude=exclude,
+                max_hits=config.max_hits,
+                max_queries=config.max_queries,
+            )
+        case ToolName.read:
+            return ReadTool(
+                sources.engine,
+                max_words=config.read_words,
+                exclude=exclude,
+                sections=config.read_sections,
+            )
+        case ToolName.lookup:
+            graph = _needed(name, "graph", sources.graph)
+            return LookupTool(graph(), facts_per_page=config.facts_per_page, exclude=exclude)
+        case ToolName.diagnose:
+            diagnosis = _needed(name, "diagnosis", sources.diagnosis)
+            return DiagnoseTool(diagnosis(), exclude=exclude)
+        case ToolName.calculator:
+            return CalculatorTool()
+        case ToolName.web_search:
+            return WebSearchTool(config.web, num_hits=config.num_hits)
+        case ToolName.web_read:
+            return WebReadTool(config.web, max_words=config.read_words)
+
+
+def _needed(name: ToolName, what: str, source: Callable | None) -> Callable:
+    if source is None:
+        raise ValueError(
+            f"tools.names holds {name}, which needs a {what} that this command does not give; "
+            f"leave {name} out"
+        )
+    return source

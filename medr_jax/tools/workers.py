@@ -1,5 +1,6 @@
 """Threads that run jobs under a deadline, and replace those that do not come back."""
 
+import ctypes
 import queue
 import threading
 import time
@@ -7,6 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 _POLL_S = 0.05
+
+
+class Stopped(BaseException):
+    """Raised inside a job that overran. No Exception, so that a tool does not swallow it."""
 
 
 class Job:
@@ -19,6 +24,8 @@ class Job:
         self.done = threading.Event()
         self.result: Any = None
         self.error: BaseException | None = None
+        self.thread_id = 0
+        self.replaced = False  # another thread has taken the place of the one that runs this
         self.start_time = 0.0
         self.seconds = 0.0
 
@@ -41,8 +48,9 @@ class Job:
 class ThreadWorkers:
     """At most ``num_workers`` daemon threads that take jobs in order.
 
-    Python cannot kill a thread. One whose job overruns is given up: it ends when its job does,
-    and another may take its place at once, so that a job that hangs does not hold up the others.
+    Python cannot kill a thread. One whose job overruns is given up: ``Stopped`` is raised in it,
+    which ends a job that computes in Python; one that waits in C ends when that does. Another
+    thread may take its place at once, so that a job that hangs does not hold up the others.
     Waiting in line does not count against a deadline.
     """
 
@@ -97,7 +105,11 @@ class ThreadWorkers:
             for job in [job for job in self._running if job.left_s <= 0]:
                 self._running.discard(job)
                 self._abandoned.add(job)
+                job.replaced = True
                 self._num_threads -= 1
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(job.thread_id), ctypes.py_object(Stopped)
+                )
                 if not self._closed or not self._line.empty():
                     self._add_thread()
 
@@ -107,12 +119,20 @@ class ThreadWorkers:
 
     def _work(self) -> None:
         while (job := self._line.get()) is not None:
-            job.start_time = time.perf_counter()
-            with self._lock:
-                self._running.add(job)
-            job.run()
-            with self._lock:
-                self._running.discard(job)
-                if job in self._abandoned:  # another thread has this one's place
-                    self._abandoned.discard(job)
-                    return
+            try:
+                job.thread_id = threading.get_ident()
+                job.start_time = time.perf_counter()
+                with self._lock:
+                    self._running.add(job)
+                job.run()
+                self._settle(job)
+            except Stopped:  # it came between the job's end and the end of its bookkeeping
+                self._settle(job)
+            if job.replaced:
+                return
+
+    def _settle(self, job: Job) -> None:
+        """Takes an ended job off the books."""
+        with self._lock:
+            self._running.discard(job)
+            self._abandoned.discard(job)

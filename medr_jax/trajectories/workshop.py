@@ -15,7 +15,8 @@ from medr_jax.questions.make import QuestionMaker
 from medr_jax.questions.select import Cell
 from medr_jax.questions.splits import Splits, assign_splits
 from medr_jax.retrieval.search import SearchEngine
-from medr_jax.tools.runtime import ToolRuntime, ToolsConfig, standard_tools
+from medr_jax.tools.config import ToolsConfig
+from medr_jax.tools.runtime import Sources, ToolRuntime, standard_tools
 from medr_jax.trajectories import filter as filters
 from medr_jax.trajectories.briefing import brief
 from medr_jax.trajectories.config import SynthesisConfig
@@ -150,15 +151,19 @@ class Workshop:
         """The tools as a model is told of them."""
         return self._tools.schemas()
 
+    @property
+    def _sources(self) -> Sources:
+        return Sources(engine=self.engine, graph=lambda: self.graph)
+
     @functools.cached_property
     def _tools(self) -> ToolRuntime:
-        return standard_tools(self.engine, self.setup.tools)
+        return standard_tools(self._sources, self.setup.tools)
 
     @functools.cached_property
     def _train_tools(self) -> ToolRuntime:
         if not self.setup.synthesis.hide_heldout:
             return self._tools
-        return standard_tools(self.engine, self.setup.tools, exclude=self.held_out)
+        return standard_tools(self._sources, self.setup.tools, exclude=self.held_out)
 
     def tools_for(self, split: str) -> ToolRuntime:
         """The tools of a split's trajectories; those of training may hide held-out documents."""

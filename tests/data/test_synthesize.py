@@ -15,7 +15,7 @@ from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.questions.config import QuestionConfig
 from medr_jax.questions.generate import generate_questions
 from medr_jax.questions.splits import assign_splits
-from medr_jax.tools.runtime import ToolsConfig
+from medr_jax.tools.config import ToolsConfig
 from medr_jax.trajectories import crew
 from medr_jax.trajectories import filter as filters
 from medr_jax.trajectories.config import SynthesisConfig
@@ -30,7 +30,7 @@ SCRIPT = """
 import json, os, signal, sys
 from pathlib import Path
 from medr_jax.questions.config import QuestionConfig
-from medr_jax.tools.runtime import ToolsConfig
+from medr_jax.tools.config import ToolsConfig
 from medr_jax.data import synthesize
 from medr_jax.trajectories import crew
 

@@ -48,3 +48,13 @@ def test_excluded_documents_do_not_exist(engine, written):
 def test_titles_are_plain_text(engine):
     (hit,) = make(engine)(doc_id="X:1").hits
     assert hit.title == "<script>x</script> <|end|> [31m"
+
+
+def test_a_section_by_its_label(engine):
+    tool = make(engine, sections=True)
+    (hit,) = tool(doc_id="MONDO:1", section="abnormality of Limbs:").hits
+    assert hit.snippet == "Abnormality of limbs: Arachnodactyly; Long toe; Pes planus."
+    with pytest.raises(ToolError, match="no section 'Prognosis'; there are: Associated genes, Abn"):
+        tool(doc_id="MONDO:1", section="Prognosis")
+    assert list(make(engine).parameters["properties"]) == ["doc_id"]
+    assert list(tool.parameters["properties"]) == ["doc_id", "section"]

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medr_jax.tools.base import ToolError, ToolOutput
-from medr_jax.tools.runtime import ToolRuntime, ToolsConfig, standard_tools
+from medr_jax.tools.config import ToolName, ToolsConfig
+from medr_jax.tools.runtime import ToolRuntime, standard_tools
 from medr_jax.types import Hit, Status, ToolCall
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
@@ -198,12 +199,28 @@ def test_two_tools_of_one_name_are_refused(tool):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"num_hits": 0}, {"timeout_s": 0.0}, {"max_output_chars": 10}, {"num_workers": 0}],
+    [
+        {"num_hits": 0},
+        {"timeout_s": 0.0},
+        {"max_output_chars": 10},
+        {"num_workers": 0},
+        {"max_queries": 0},
+        {"max_hits": 2},  # fewer than num_hits, which is 5
+        {"names": [ToolName.read, ToolName.read]},
+    ],
 )
 def test_wrong_settings_are_refused(wrong):
     (field,) = wrong
     with pytest.raises(ValueError, match=f"tools.{field}="):
         ToolsConfig(**wrong)
+
+
+def test_the_log_counts_every_call(make):
+    runtime = make()
+    runtime.call_many([call("a"), call("raise tool"), ToolCall(name="nope", arguments={})])
+    summary = runtime.log.summary()
+    assert summary["scripted"]["statuses"] == {"ok": 1, "tool_error": 1}
+    assert summary["(unknown)"]["calls"] == 1  # whatever name a model makes up
 
 
 # -- the standard set -----------------------------------------------------------------------
@@ -276,3 +293,23 @@ def test_any_call_has_a_result(standard, name, arguments):
     assert result.status in (Status.OK, Status.TOOL_ERROR)
     assert result.text or result.hits
     result.text.encode()
+
+
+def test_more_tools_by_name(engine):
+    names = [ToolName.calculator, ToolName.search, ToolName.web_read]
+    with standard_tools(engine, ToolsConfig(names=names)) as runtime:
+        assert [schema["name"] for schema in runtime.schemas()] == [str(name) for name in names]
+        result = runtime.call(ToolCall(name="calculator", arguments={"expression": "2*21"}))
+    assert (result.status, result.text) == (Status.OK, "2*21 = 42")
+
+
+def test_the_web_is_off_and_needs_a_service():
+    assert not {ToolName.web_search, ToolName.web_read} & set(ToolsConfig().names)
+    with pytest.raises(ValueError, match="tools.web.search_url='': web_search needs the address"):
+        ToolsConfig(names=[ToolName.web_search])
+
+
+@pytest.mark.parametrize(("name", "what"), [("lookup", "graph"), ("diagnose", "diagnosis")])
+def test_a_tool_without_its_source_is_refused(engine, name, what):
+    with pytest.raises(ValueError, match=f"tools.names holds {name}, which needs a {what}"):
+        standard_tools(engine, ToolsConfig(names=[ToolName(name)]))

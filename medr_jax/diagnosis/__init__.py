@@ -1,0 +1,1 @@
+"""Bayesian differential diagnosis from the annotation corpus: how findings weigh for a disease."""

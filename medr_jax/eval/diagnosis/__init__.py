@@ -1,0 +1,1 @@
+"""The diagnosis benchmark: patients, similarity baselines, calibration, report."""
