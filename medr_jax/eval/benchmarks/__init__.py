@@ -1,0 +1,1 @@
+"""Public benchmarks in their authors' formats, and our own; one file each."""
