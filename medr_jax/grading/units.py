@@ -122,7 +122,7 @@ _COUNTS = frozenset({"cells", "cell", "beats", "breaths"})
 """What is counted per something: no unit by itself ("5 cells" stays two words)."""
 
 _ATOM = "|".join(re.escape(name) for name in sorted(_TABLE, key=len, reverse=True))
-_OVER = r"\s*/\s*|\s+per\s+|\s+an?\s+(?=day|week|month|year|minute|hour)"
+_OVER = r"\s*/\s*|\s+per\s+(?!cent\b)|\s+an?\s+(?=day|week|month|year|minute|hour)"
 EXPRESSION = rf"(?i:(?:{_ATOM})(?:(?:{_OVER})(?:{_ATOM}))*|(?:/\s*|per\s+)(?:{_ATOM}))(?![^\W_])"
 """Matches a whole unit expression, with or without something above the line."""
 _SPLIT = re.compile(_OVER, re.I)
