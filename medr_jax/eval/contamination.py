@@ -1,7 +1,8 @@
-"""Which questions are about entities that the training text never names."""
+"""What training text and evaluation questions share: names of entities, and runs of words."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from medr_jax.eval.benchmarks.base import BenchmarkItem
 from medr_jax.grading import match
 from medr_jax.trajectories.exposure import NameFinder
 from medr_jax.types import Kind, Question, Record, Trajectory
@@ -55,6 +56,89 @@ def unseen_questions(
         fully=frozenset(question_id for question_id, fully in unseen.items() if fully),
         entities=frozenset(unseen),
     )
+
+
+class ItemOverlap(Record):
+    """What one benchmark question shares with the training text. Holds no text."""
+
+    item_id: str
+    entity_ids: tuple[str, ...]  # named in its question or answer, and in the training text
+    answer_named: bool  # an entity that the gold answer names is among them
+    ngram_share: float  # of the question's runs of ``n`` words, how many the training text has
+
+
+class Overlap(Record):
+    """What a benchmark shares with the training text."""
+
+    num_items: int
+    n: int  # words in a run
+    num_with_entity: int  # questions with an entity that the training text names
+    num_with_answer: int
+    num_with_ngram: int  # questions with at least one run of words in common
+    mean_ngram_share: float
+    items: tuple[ItemOverlap, ...]  # those that share anything
+
+
+def overlap(
+    items: Sequence[BenchmarkItem],
+    training_texts: Iterable[str],
+    names: Mapping[str, Iterable[str]],
+    *,
+    n: int = 8,
+) -> Overlap:
+    """Entities and runs of ``n`` normalised words that benchmark and training text share.
+
+    ``names``: entity id -> its names; only these are looked for. The training text is read
+    once, whatever its size. Questions shorter than ``n`` words count as one run.
+
+    Raises:
+        ValueError: ``n`` is below 1, or there are no items.
+    """
+    if n < 1 or not items:
+        raise ValueError(f"n={n}, {len(items)} items: needs runs of at least 1 word and an item")
+    finder = NameFinder(names)
+    asked = {item.item_id: finder.in_text(f"{item.question}\n{item.gold}") for item in items}
+    answers = {
+        item.item_id: finder.in_text("\n".join((item.gold, *item.aliases))) for item in items
+    }
+    runs = {item.item_id: frozenset(_runs(item.question, n)) for item in items}
+    wanted = frozenset().union(*runs.values())
+    lengths = sorted({len(run) for run in wanted})
+    seen_entities: set[str] = set()
+    seen_runs: set[tuple[str, ...]] = set()
+    for text in training_texts:
+        seen_entities |= finder.in_text(text)
+        words = match.words(text)
+        for length in lengths:
+            seen_runs.update(wanted.intersection(_windows(words, length)))
+    found = [
+        ItemOverlap(
+            item_id=item.item_id,
+            entity_ids=tuple(sorted(asked[item.item_id] & seen_entities)),
+            answer_named=not answers[item.item_id].isdisjoint(seen_entities),
+            ngram_share=len(runs[item.item_id] & seen_runs) / max(1, len(runs[item.item_id])),
+        )
+        for item in items
+    ]
+    return Overlap(
+        num_items=len(items),
+        n=n,
+        num_with_entity=sum(bool(one.entity_ids) for one in found),
+        num_with_answer=sum(one.answer_named for one in found),
+        num_with_ngram=sum(one.ngram_share > 0 for one in found),
+        mean_ngram_share=sum(one.ngram_share for one in found) / len(found),
+        items=tuple(one for one in found if one.entity_ids or one.answer_named or one.ngram_share),
+    )
+
+
+def _runs(text: str, n: int) -> Iterator[tuple[str, ...]]:
+    words = match.words(text)
+    yield from _windows(words, min(n, len(words))) if words else ()
+
+
+def _windows(words: tuple[str, ...], length: int) -> Iterator[tuple[str, ...]]:
+    for start in range(len(words) - length + 1):
+        yield words[start : start + length]
 
 
 def _seen(finder: NameFinder, training: Iterable[Trajectory]) -> set[str]:

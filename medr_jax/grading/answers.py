@@ -13,8 +13,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from medr_jax.grading import dates, identifiers, quantities, wording
-from medr_jax.grading.forms import forms, strip_lead_in
+from medr_jax.grading.forms import forms
 from medr_jax.grading.grade import Grade
+from medr_jax.grading.readings import strip_lead_in
 from medr_jax.grading.synonyms import NO_SYNONYMS, SynonymTable
 from medr_jax.grading.terms import COMMA, NEGATIONS, plain, read
 
@@ -30,8 +31,9 @@ _COUNTED = frozenset(map(wording.fold_word, _NOUNS.split()))
 """What numbers count: "42 patients" answers "how many" as "42" does."""
 
 _VERDICT = re.compile(
+    r"(?:(?:most\s+)?(?:likely|probably)|definitely|certainly)?\s*"
     r"(?P<verdict>yes|no|maybe)(?:\s*$|\s*[.,;:!—-]|\s+(?:because|since|as|it|they|this|there)\b)"
-    r"(?!\s*(?:and|or)\b|\s*(?:yes|no|maybe)\b)",
+    r"(?!\s*(?:and|or)\b|\s*(?:yes|no|maybe)\s*(?:$|[.,;:!]))",
     re.I,
 )
 _LAST_VERDICT = re.compile(
@@ -41,15 +43,19 @@ _CHOICE = re.compile(r"\(?(?P<letter>[A-Ja-j])\)?(?P<rest>(?:[.):,]|\s*$).*)\Z",
 _ANOTHER = re.compile(
     r"[.):,\s]*(?:(?:and|or|&|/)\s*)?\(?[A-J]\)?(?=\s*$|\s*[,.;)&/]|\s+(?:and|or)\b)"
 )
-_OPTION = re.compile(r"^(?:option|choice|answer)\s+(?=\(?[A-J]\b)", re.I)
+_OPTION = re.compile(
+    r"^(?:(?:option|choice|answer)|i\s+(?:would\s+)?(?:choose|pick|select))\s+(?=\(?[A-J]\b)", re.I
+)
 
+_SPECIES = re.compile(r"(?P<initial>[A-Z])\.\s?(?P<species>[a-z]{3,})")
+_BINOMIAL = re.compile(r"(?P<genus>[A-Z][a-z]{3,})\s(?P<species>[a-z]{3,})")
 _BULLET = re.compile(
     r"^\s*(?:[-*•]\s+|\d+[.)]\s+|(?:and\s+)?(?:then|finally|first|next),?\s+)", re.I
 )
-_STRONG = re.compile(r"\s*(?:;|\n)\s*")
+_STRONG = re.compile(r"\s*(?:;|\n)\s*|\s+(?=\d{1,2}[.)]\s+[A-Za-z])")
 _WEAK = re.compile(
-    r"\s*,(?!\d{3}(?!\d))\s*(?:and\b\s*)?|\s+and\s+|\s*&\s*|(?<=[^\W\d_a-z0-9])\s*/\s*(?=[A-Z])"
-    r"|(?<=[A-Z]\d)/(?=[A-Z])|(?<=[+-])/(?=[A-Z])"
+    r"\s*,(?!\d{3}(?!\d))\s*(?:and\b\s*)?|\s+(?:and|plus|\+)\s+|\s*&\s*|(?<=[^\W\d_a-z0-9])\s*/\s*(?=[A-Z])"
+    r"|(?<=[a-z]{4})\s*/\s*(?=[A-Za-z]{4})|(?<=[A-Z]\d)/(?=[A-Z])|(?<=[+-])/(?=[A-Z])"
 )
 
 
@@ -180,6 +186,16 @@ def _same_number(prediction: str, gold: str, _: SynonymTable) -> bool:
     return len(counted) == 1 and counted[0] in _COUNTED
 
 
+def _same_species(prediction: str, gold: str, _: SynonymTable) -> bool:
+    """ "E. coli" for "Escherichia coli": the genus by its initial, the species in full."""
+    for short, full in ((prediction, gold), (gold, prediction)):
+        found = _SPECIES.fullmatch(strip_lead_in(plain(short)))
+        named = _BINOMIAL.fullmatch(strip_lead_in(plain(full)))
+        if found and named and found["initial"] == named["genus"][0]:
+            return found["species"].lower() == named["species"].lower()
+    return False
+
+
 def _same_identifier(prediction: str, gold: str, _: SynonymTable) -> bool:
     """ "PMID 12345678" for "12345678": the register may be left out on one side."""
     given, asked = (read(strip_lead_in(plain(text))) for text in (prediction, gold))
@@ -194,5 +210,6 @@ _RULES: dict[str, Callable[[str, str, SynonymTable], bool]] = {
     "text": _same_forms,
     "number": _same_number,
     "identifier": _same_identifier,
+    "species": _same_species,
     "synonym": _same_entity,
 }

@@ -10,11 +10,12 @@ _MONTH = (
     r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 )
 _DAY, _YEAR = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?", r"(?P<year>(?:1[5-9]|20)\d{2})"
-_CLOCK = r"(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?)?"
+_CLOCK = r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?)?"
+_WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
 _PATTERNS = [
-    re.compile(rf"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day,?\s+)?{pattern}(?![^\W_])", re.I)
+    re.compile(rf"{_WEEKDAY}{pattern}{_CLOCK}(?![^\W_])", re.I)
     for pattern in (
-        rf"{_YEAR}(?P<mark>[-/.])(?P<number>\d{{1,2}})(?P=mark)(?P<day>\d{{1,2}}){_CLOCK}",
+        rf"{_YEAR}(?P<mark>[-/.])(?P<number>\d{{1,2}})(?P=mark)(?P<day>\d{{1,2}})",
         rf"{_DAY}(?:\s+of)?[\s-]+{_MONTH},?[\s-]+{_YEAR}",
         rf"{_MONTH}\s+{_DAY},?\s+{_YEAR}",
         rf"{_YEAR},?[\s-]+{_MONTH}[\s-]+{_DAY}",
@@ -25,7 +26,7 @@ _PATTERNS = [
     )
 ]
 _BARE_YEAR = re.compile(r"(?:1[5-9]|20)\d{2}")
-_PREPOSITION = re.compile(r"(?:on|in)\s+", re.I)
+_PREPOSITION = re.compile(r"(?:(?:on|in)\s+)?(?:(?:the\s+)?year\s+)?", re.I)
 
 
 class Date(NamedTuple):

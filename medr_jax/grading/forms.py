@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from medr_jax.grading import qualifiers, wording
-from medr_jax.grading.abbreviations import is_abbreviation
+from medr_jax.grading.readings import readings
 from medr_jax.grading.terms import COMMA, NEGATIONS, plain, read
 
 Form = tuple
@@ -25,109 +25,58 @@ _LINKING = NEGATIONS | frozenset(_LINKS.split())
 _UNGLUED = _LINKING | {"a", "an", "is", "of", "un", "im", "dis", "mal"}
 """Words that change a meaning when they are glued to the next ("in active")."""
 
-_NOUNS = (
-    "answer|diagnosis|disease|disorder|condition|syndrome|gene|drug|medication|medicine|treatment"
-    "|dose|dosage|date|inheritance|mode of inheritance|inheritance pattern|phenotype|result|option"
-    "|choice|value|number|identifier|id|year|entity|ingredient|company|agent|variant|mutation|cause"
-)
-_LEAD_IN = re.compile(
-    r"^(?:(?:so|thus|therefore|hence|overall|in conclusion)[,:]?\s+)?"
-    rf"(?:(?:(?:the|my|our|this|its|a)\s+)?(?:(?:final|correct|best|most likely|likely|probable"
-    r"|causative|causal|responsible|associated|affected|underlying|recommended|start|approval"
-    rf"|patent expiration|active)\s+)*(?:{_NOUNS})(?:\s+(?:here|in question))?"
-    r"(?:\s+(?:is|are|was|were|would be)\s*:?\s+|\s*[:=]\s*)"
-    r"|(?:it|this|that|they)\s+(?:is|are|was|were)\s+)",
-    re.I,
-)
-_ARTICLE = re.compile(r"^(?:an?\s+|An\s+|A\s+(?=[a-z]{3}))")
-_BRACKETS = re.compile(r"^(?P<outside>[^()]+?)\s*\((?P<inside>[^()]+)\)$")
-_CONTRAST = re.compile(
-    r"^(?P<said>.+?)(?:,?\s+(?P<plain>rather than|instead of|as opposed to)\s+(?P<other>.+)"
-    r"|,\s*(?:and\s+|but\s+)?not\s+(?P<second>.+)|\s*\((?:and\s+|but\s+)?not\s+(?P<third>.+)\))$",
-    re.I,
-)
-_RELATIVE = re.compile(
-    r"^(?P<said>[^,]+),\s+(?:which|who|because|since|as it)\s+(?P<rest>.+)$", re.I
-)
+_GENE_NOUNS = frozenset({"gene", "mutation", "variant"})
+_IN_GENE = frozenset((noun, link) for noun in ("mutation", "variant") for link in ("in", "of"))
+_BAND = re.compile(r"\d{1,2}[pq]")
 
 
 @functools.lru_cache(maxsize=1 << 16)
 def forms(text: str) -> frozenset[Form]:
     """The keys of ``text``; none for a text without words."""
     found = set()
-    for reading in _readings(strip_lead_in(plain(text))):
+    for reading in readings(plain(text)):
         found.update(_forms(read(reading)))
     return frozenset(found)
-
-
-def strip_lead_in(text: str) -> str:
-    """The text without "The answer is", an article in front and a full stop behind."""
-    while True:
-        shorter = _LEAD_IN.sub("", text.strip().strip("\"'").rstrip(" .;"), count=1)
-        if shorter == text:
-            return _ARTICLE.sub("", text)
-        text = shorter
-
-
-def _readings(text: str) -> Iterator[str]:
-    """The text, and what is left of it without an abbreviation, a contrast or a relative clause."""
-    yield text
-    if (found := _BRACKETS.match(text)) and _is_gloss(found["outside"], found["inside"]):
-        yield found["outside"]
-        yield found["inside"]
-    if found := _CONTRAST.match(text):
-        other = found["other"] or found["second"] or found["third"]
-        if found["plain"] or _is_alternative(found["said"], other):
-            yield found["said"]
-    if (found := _RELATIVE.match(text)) and not NEGATIONS & set(read(found["rest"])):
-        yield found["said"]
-
-
-def _is_gloss(outside: str, inside: str) -> bool:
-    return is_abbreviation(inside, outside) or is_abbreviation(outside, inside)
-
-
-def _is_alternative(said: str, other: str) -> bool:
-    """Whether "not ``other``" rejects a rival of what was said, and says nothing about it.
-
-    "Marfan syndrome, not Loeys-Dietz syndrome" does; "Marfan syndrome, not confirmed" does not.
-    """
-    mine, theirs = read(said), read(other)
-    if set(mine) & set(theirs):
-        return True
-    if any(qualifiers.same_class(first, second) for first in mine for second in theirs):
-        return True
-    return len(mine) == len(theirs) == 1 and all(
-        re.search(r"\d", word) for word in (*mine, *theirs)
-    )
 
 
 def _forms(terms: tuple[str, ...]) -> Iterator[Form]:
     words = tuple(term for term in terms if term != COMMA)
     if not words:
         return
-    if not _UNGLUED & set(words):
-        yield ("glued", _glued(words))
+    core = _without_class_noun(words)
+    if not _UNGLUED & set(core):
+        yield ("glued", _glued(core))
     for arranged in _arrangements(terms):
         yield _form(arranged)
 
 
 def _form(words: tuple[str, ...]) -> Form:
     words = _without_class_noun(words)
-    words = qualifiers.with_arabic_numerals(wording.INHERITANCE.get(words, words))
+    if len(words) == 1:
+        words = wording.WHOLE_ANSWERS.get(words[0], words)
+    words = qualifiers.with_arabic_numerals(words)
     if _LINKING & set(words):
         return ("ordered", words, frozenset())
     return ("ordered", *qualifiers.split(words))
 
 
 def _without_class_noun(words: tuple[str, ...]) -> tuple[str, ...]:
-    """ "FGFR2 gene" names what "FGFR2" names; "AD inheritance pattern" says what "AD" says."""
-    if len(words) == 2 and "gene" in words:
-        return tuple(word for word in words if word != "gene")
+    """Leaves out a noun that only says what kind of thing is named.
+
+    "FGFR2 gene" and "mutations in FGFR2" name FGFR2, "AD inheritance pattern" says what "AD"
+    says, "chromosome 22q11" is 22q11.
+    """
+    kept = words[2:] if words[:2] in _IN_GENE else words
+    if len(kept) > 1 and kept[-1] == "gene":
+        return kept[:-1]
+    if len(kept) == 2 and _GENE_NOUNS & set(kept):
+        kept = tuple(word for word in kept if word not in _GENE_NOUNS)
     for noun in (("inheritance", "pattern"), ("inheritance",)):
-        if len(words) > len(noun) and words[-len(noun) :] == noun:
-            return words[: -len(noun)]
-    return words
+        if len(kept) > len(noun) and kept[-len(noun) :] == noun:
+            return kept[: -len(noun)]
+    if len(kept) > 1 and kept[0] == "chromosome" and _BAND.match(kept[1]):
+        return kept[1:]
+    return kept or words
 
 
 def _glued(words: tuple[str, ...]) -> str:

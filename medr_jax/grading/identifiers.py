@@ -12,7 +12,10 @@ _COLON_NEEDED = "hp|hpo|go|mondo|doid|chebi"
 _SPACE_ENOUGH = "|".join(sorted(set(_REGISTERS) - set(_COLON_NEEDED.split("|")), reverse=True))
 
 _DOI = re.compile(r"(?:https?://(?:dx\.)?doi\.org/|doi:?\s*)?(?P<doi>10\.\d{4,9}/[^\s\"<>]+)", re.I)
-_TRIAL = re.compile(r"NCT\d{8}(?!\w)", re.I)
+_TRIAL = re.compile(
+    r"(?:(?:clinicaltrials\.gov|trial|study|registration|identifier|id|number)[\s:]+)*NCT[\s:]*(?P<number>\d{8})(?!\w)",
+    re.I,
+)
 _NUMBERED = re.compile(
     rf"(?P<register>(?:{_COLON_NEEDED})(?=[:_])|{_SPACE_ENOUGH}(?=[\s:#_\d]))"
     r"(?:\s+id|\s+number)?[\s:#_]*(?:PMC)?(?P<number>\d+)(?!\w)",
@@ -49,7 +52,7 @@ def match_at(text: str, position: int) -> tuple[str, int] | None:
         doi = found["doi"].rstrip(".,;)")
         return f"doi {doi.lower()}", found.start("doi") + len(doi)
     if found := _TRIAL.match(text, position):
-        return f"nct {found[0][3:]}", found.end()
+        return f"nct {found['number']}", found.end()
     if found := _NUMBERED.match(text, position):
         return f"{_REGISTERS[found['register'].lower()]} {found['number']}", found.end()
     if found := _ICD.match(text, position) or _ICD_NAMED.match(text, position):

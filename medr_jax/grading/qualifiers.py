@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from medr_jax.grading import wording
+from medr_jax.grading import quantities, wording
 
 _CLASSES = {
     "side": "left right bilateral unilateral",
@@ -36,6 +36,7 @@ _DROPPED = frozenset({"type", "form", "variant", "subtype"})
 """Said of a named subtype ("vascular type"), they add nothing."""
 
 _ROMAN = re.compile(r"(?P<roman>x{0,3}(?:ix|iv|v?i{0,3}))(?P<letter>[a-f]?)\Z")
+_FREQUENCY = re.compile(r"\dx(?:day|week|month)\Z|every\d+h\Z")
 _NUMERAL = re.compile(r"\d+[a-f]?\Z")
 _VALUES = {"i": 1, "v": 5, "x": 10}
 
@@ -102,17 +103,26 @@ def split(words: Sequence[str]) -> Qualified:
             found.append((word, after))
             position += 2
             continue
-        if word in _CLASS_OF:
-            found.append((_CLASS_OF[word], word))
+        if kind := _CLASS_OF.get(word) or _kind_of_dose(word):
+            found.append((kind, word))
         elif position == len(words) - 1 and name and _is_type(words[position - 1], word):
             found.append(("type", word))
         elif not (word in _DROPPED and name):
             name.append(word)
         position += 1
     times = Counter(kind for kind, _ in found)
-    if not name or max(times.values(), default=0) > 1:
+    if max(times.values(), default=0) > 1:
         return Qualified(tuple(words), frozenset())
     return Qualified(tuple(name), frozenset(found))
+
+
+def _kind_of_dose(word: str) -> str | None:
+    """A dose, its route and its frequency may stand in any order and before or behind the drug."""
+    if quantities.has_unit(word):
+        return "quantity"
+    if word in wording.ROUTES.values():
+        return "route"
+    return "frequency" if _FREQUENCY.match(word) else None
 
 
 def _is_type(before: str, word: str) -> bool:

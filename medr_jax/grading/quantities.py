@@ -16,10 +16,12 @@ _END = r"(?![^\W_]|\.\d)"
 
 _QUANTITY = re.compile(
     rf"(?P<sign>(?<![^\s(\[<>=≤≥±])[-+])?(?P<number>{_NUMBER})"
-    rf"(?:\s*(?:-|\bto\b)\s*(?P<high>{_NUMBER})|\s*(?:/|\bout of\b|\bof\b)\s*(?P<part>{_NUMBER}))?"
+    rf"(?:\s*(?:-|\bto\b)\s*(?P<high>{_NUMBER})"
+    rf"|\s*(?:/|\bout of\b|\bof\b|\bin\b)\s*(?P<part>{_NUMBER}))?"
     rf"(?:{_UNIT}|{_END})"
 )
 _BARE = re.compile(rf"(?P<number>{_NUMBER}){_END}")
+_RANGE_DASH = re.compile(r"\s*-\s*(?=\d)")
 _DECIMAL_COMMA = re.compile(rf"(?<![\d.,])(\d+),(\d{{1,2}})(?=\s*{units.EXPRESSION})")
 _DECADE = re.compile(r"\d{3}0s\b")
 _JOINED_UNITS = re.compile(rf"{units.EXPRESSION}\Z")
@@ -80,7 +82,10 @@ def match_at(text: str, position: int) -> tuple[list[str], int] | None:
     unit_text = found["unit"] or found["joined"]
     unit = units.parse(unit_text) if unit_text else None
     end = found.start("unit") if unit_text and unit is None else found.end()
-    return list(_tokens(found, unit)), end
+    tokens = list(_tokens(found, unit))
+    if unit and not found["high"] and (dash := _RANGE_DASH.match(text, end)):
+        return [*tokens, "to"], dash.end()  # "5 mg - 10 mg"
+    return tokens, end
 
 
 def _tokens(found: re.Match[str], unit: units.Unit | None) -> Iterator[str]:

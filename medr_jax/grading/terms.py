@@ -22,7 +22,8 @@ _DOSE = re.compile(r"^-?[\d/]+ (?:mass|volume|amount|activity|charge)/")
 
 # A sign after a short symbol is a status: "HER2-", "CD4+", "ER+/PR-".
 _STATUS = re.compile(
-    r"(?<![^\W_])((?:[A-Z][A-Za-z]?|[A-Z]{2,5}|[A-Za-z]+\d+[A-Za-z]?))([+-])(?=$|[\s,;/.)])"
+    r"(?<![^\W_])((?:[A-Z][A-Za-z]?|[A-Z]+[A-Za-z]{0,3}[A-Z][a-z]?|[A-Za-z]+\d+[A-Za-z]?))"
+    r"([+-])(?=$|[\s,;/.)])"
 )
 _MARKUP = re.compile(r"\*\*|__|`|[\"“”]|\[\d+(?:\s*[,-]\s*\d+)*\]")
 _POSSESSIVE = re.compile(r"\s*'\s*s\b|(?<=s)'(?=\s|$)")

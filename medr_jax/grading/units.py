@@ -31,7 +31,7 @@ _TABLE: dict[str, Unit] = {
         "mass",
         {
             "kg kilogram kilograms": "1000",
-            "g gram grams": "1",
+            "g gm gram grams": "1",
             "mg milligram milligrams": "1e-3",
             "μg ug mcg microgram micrograms": "1e-6",
             "ng nanogram nanograms": "1e-9",
@@ -132,7 +132,7 @@ def parse(text: str) -> Unit | None:
     """The unit that ``text``, a match of ``EXPRESSION``, stands for; None for a mere count."""
     if text.lower() in _COUNTS:
         return None
-    text = re.sub(r"^\s*(?:per\s+|/)\s*", "cells/", text)
+    text = re.sub(r"^\s*(?:per\s+(?!cent\b)|/)\s*", "cells/", text)
     first, *rest = (_atom(name.strip()) for name in _SPLIT.split(text))
     factor, below = first.factor, list(first.below)
     for unit in rest:

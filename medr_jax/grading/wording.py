@@ -1,7 +1,8 @@
 """Spellings of one word, and the closed classes of names that mean the same everywhere.
 
 Only pairs that are equivalent in every medical context belong here: British and American
-spelling, plurals, international and American drug names, vitamins, routes, frequencies.
+spelling, plurals, international and American drug names, vitamins, organs and their adjectives,
+routes, frequencies.
 Names of diseases and genes come from a synonym table (``synonyms.py``).
 """
 
@@ -59,6 +60,11 @@ vitamin b12 = cobalamin
 vitamin d2 = ergocalciferol
 vitamin d3 = cholecalciferol = colecalciferol
 diabetes = diabetes mellitus
+kidney = renal
+liver = hepatic
+heart = cardiac
+lung = pulmonary
+infarction = infarct
 """
 """A line: names of one thing, as whole runs of words."""
 
@@ -69,14 +75,18 @@ PHRASES = [
         (rf"\b(?:twice|two times|2 times|2x)\s+{_DAILY}|\bb\.?i\.?d\b\.?", " 2xday "),
         (rf"\b(?:thrice|three times|3 times|3x)\s+{_DAILY}|\bt\.?i\.?d\b\.?", " 3xday "),
         (rf"\b(?:four times|4 times|4x)\s+{_DAILY}|\bq\.?i\.?d\b\.?", " 4xday "),
-        (r"\bq\s?(\d+)\s?h\b|\bevery\s+(\d+)\s+hours?\b", r" every\1\2h "),
-        (r"\b(?:once\s+)?(?:weekly|(?:a|per|every)\s+week)\b", " 1xweek "),
-        (r"\b(?:once\s+)?(?:monthly|(?:a|per|every)\s+month)\b", " 1xmonth "),
         (
-            r"(?<=[a-z] )(?:once\s+)?daily\b|\bonce\s+(?:a|per|each|every)\s+day\b|\bevery\s+day\b"
-            r"|\bonce\s+daily\b|^daily\b|\bq\.?d\b\.?",
-            " 1xday ",
+            r"\bq\s?(\d+)\s?h\b|\bevery\s+(\d+)\s+hours?\b|\b(\d+)[- ]hourly\b",
+            r" every\1\2\3h ",
         ),
+        (r"\b(?:once\s+)?(?:weekly|(?:a|per|every)\s+week)\b|/\s*week\b", " 1xweek "),
+        (r"\b(?:once\s+)?(?:monthly|(?:a|per|every)\s+month)\b|/\s*month\b", " 1xmonth "),
+        (rf"\b(?:once\s+)?{_DAILY}\b|/\s*(?:day|d)\b|\bq\.?d\b\.?", " 1xday "),
+        (r"\b(?:by\s+mouth|per\s+os)\b", "oral"),
+        (r"\b([ips])\.\s?([ovmc])\.?(?=\s|$)", r"\1\2"),
+        (r"\bminus\s+(?=\d)", "-"),
+        (r"\binherited\s+(?:in|as)\s+an?\s+(.+?)\s+(?:manner|fashion|pattern|trait|way)$", r"\1"),
+        (r"^absent\s+|\bdenies\b", "no "),
         (r"\b(?:(?:greater|more|higher|larger)\s+than|above|over|exceeding)\s+(?=\d)", ">"),
         (r"\b(?:(?:less|lower|fewer|smaller)\s+than|below|under)\s+(?=\d)", "<"),
         (r"\bat\s+least\s+(?=\d)|\bno(?:t)?\s+less\s+than\s+(?=\d)|>=", "≥"),
@@ -85,7 +95,7 @@ PHRASES = [
         (r"\b(?:about|approximately|approx\.?|around|roughly|circa)\s+(?=\d)|[~≈]\s*(?=\d)", ""),
         (r"\b(?:(?:absence|lack)|no\s+(?:evidence|signs?)|free)\s+of\b", "no"),
         (r"\bwithout(?:\s+any)?\b|\bnegative\s+for\b|\bdoes\s+not\s+have\b", "no"),
-        (r"^(.*?),?\s+(?:(?:is|are|was|were)\s+)?(?:absent|not\s+(?:present|seen))$", r"no \1"),
+        (r"^(.*?)[,:]?\s+(?:(?:is|are|was|were)\s+)?(?:absent|not\s+(?:present|seen))$", r"no \1"),
         (r"n't\b", " not"),
         (r"\bas\s+well\s+as\b", "and"),
         (r"\bboth\b(?=.*\band\b)", ""),
@@ -100,14 +110,15 @@ ROUTES = {
 }  # fmt: skip
 """Read as routes beside a dose only: "IV" is four elsewhere."""
 
-INHERITANCE = {
-    ("ad",): ("autosomal", "dominant"),
-    ("ar",): ("autosomal", "recessive"),
-    ("xl",): ("x", "linked"),
-    ("xld",): ("x", "linked", "dominant"),
-    ("xlr",): ("x", "linked", "recessive"),
+WHOLE_ANSWERS = {
+    "ad": ("autosomal", "dominant"),
+    "ar": ("autosomal", "recessive"),
+    "xl": ("x", "linked"),
+    "xld": ("x", "linked", "dominant"),
+    "xlr": ("x", "linked", "recessive"),
+    **{short: (route,) for short, route in ROUTES.items()},
 }
-"""Read as inheritance where they are the whole answer."""
+"""Abbreviations of inheritance and routes, read so where they are the whole answer."""
 
 
 def fold_word(word: str) -> str:

@@ -33,6 +33,10 @@ class NameFinder:
             found |= self._found(text)
         return tuple(sorted(found))
 
+    def in_text(self, text: str) -> frozenset[str]:
+        """Ids of the entities that ``text`` names."""
+        return self._found(text)
+
     def _add(self, entity_id: str, words: tuple[str, ...]) -> None:
         if not words:
             return

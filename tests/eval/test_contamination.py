@@ -2,6 +2,7 @@ import msgspec
 import pytest
 
 from medr_jax.eval import contamination
+from medr_jax.eval.benchmarks.base import BenchmarkItem
 
 
 def unseen(world, *turns, asked=None):
@@ -56,3 +57,42 @@ def test_aliases_of_the_answer_count(world):
     )
     found = unseen(world, world.search("congenital fascial dystrophy"), asked=asked)
     assert (found.fully, found.entities) == (frozenset(), {"q1"})
+
+
+def item(item_id, question, gold, *aliases):
+    return BenchmarkItem(item_id=item_id, question=question, gold=gold, aliases=aliases)
+
+
+NAMES = {"D1": ("Marfan syndrome", "MFS1"), "G1": ("FBN1",), "D2": ("Stiff skin syndrome",)}
+
+
+def test_overlap_of_entities_and_word_runs():
+    items = [
+        item("a", "Which gene belongs to Marfan syndrome in the graph?", "FBN1"),
+        item("b", "Which syndrome stiffens the skin?", "Other", "stiff-skin syndrome"),
+        item("c", "Nothing here is shared at all today.", "Nobody"),
+    ]
+    training = ["We asked: which gene belongs to marfan syndrome, then.", "stiff skin syndrome"]
+    found = contamination.overlap(items, training, NAMES, n=4)
+    # "a": 9 words, 6 runs of 4, of which "which gene belongs to", "gene belongs to marfan" and
+    # "belongs to marfan syndrome" are in the training text
+    a, b = found.items
+    assert (a.item_id, a.entity_ids, a.answer_named) == ("a", ("D1",), False)
+    assert a.ngram_share == pytest.approx(3 / 6)
+    assert (b.item_id, b.entity_ids, b.answer_named, b.ngram_share) == ("b", (), True, 0)
+    assert (found.num_with_entity, found.num_with_answer, found.num_with_ngram) == (1, 1, 1)
+    assert found.mean_ngram_share == pytest.approx(0.5 / 3)
+
+
+def test_a_short_question_is_one_run():
+    found = contamination.overlap([item("a", "What is it?", "x")], ["so what is it, then"], {}, n=8)
+    assert found.num_with_ngram == 1
+
+
+def test_runs_do_not_cross_texts_and_need_items():
+    found = contamination.overlap(
+        [item("a", "one two three four", "x")], ["one two", "three four"], {}, n=4
+    )
+    assert found.num_with_ngram == 0
+    with pytest.raises(ValueError, match="n=0"):
+        contamination.overlap([item("a", "x", "x")], [], {}, n=0)

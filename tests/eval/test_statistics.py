@@ -93,3 +93,76 @@ def test_over_seeds_is_mean_and_range():
     cell = statistics.over_seeds([0.8, 0.9, 0.85])
     assert cell.value == pytest.approx(0.85)
     assert (cell.low, cell.high, cell.n) == (0.8, 0.9, 3)
+
+
+def test_mcnemar_by_hand():
+    # b=1, c=5: 2 (C(6,0)+C(6,1)) / 64 = 14/64; the chi-square without correction gives 0.102
+    assert statistics.mcnemar_exact(1, 5) == statistics.mcnemar_exact(5, 1) == 14 / 64
+    assert statistics.mcnemar_exact(0, 6) == 2 / 64
+    assert statistics.mcnemar_exact(3, 3) == 1.0  # doubling the tail would give 1.3125
+    assert statistics.mcnemar_exact(0, 0) == 1.0
+    with pytest.raises(ValueError, match="negative"):
+        statistics.mcnemar_exact(-1, 2)
+
+
+def test_two_systems_on_the_same_questions():
+    first = {"q1": True, "q2": True, "q3": True, "q4": False}
+    second = {"q4": False, "q3": True, "q2": False, "q1": False}
+    found = statistics.compare(first, second)
+    assert (found.first_only, found.second_only, found.p_value) == (2, 0, 0.5)
+    assert found.difference.value == 0.5
+    with pytest.raises(ValueError, match="1 questions were graded for one system only.*q4"):
+        statistics.compare(first, {"q1": True, "q2": True, "q3": True})
+
+
+def test_pass_at_k_by_hand():
+    # 4 rollouts, 1 right: k=1 1/4, k=2 1 - C(3,2)/C(4,2) = 1/2; 1 - (3/4)^2 would be 0.4375
+    assert statistics.pass_at_k(4, 1, 1) == pytest.approx(1 / 4)
+    assert statistics.pass_at_k(4, 1, 2) == pytest.approx(1 / 2)
+    assert statistics.pass_at_k(4, 1, 4) == statistics.pass_at_k(4, 4, 1) == 1.0
+    assert statistics.pass_at_k(4, 0, 3) == 0.0
+    for bad in ((4, 5, 1), (4, -1, 1), (4, 1, 5), (4, 1, 0)):
+        with pytest.raises(ValueError):
+            statistics.pass_at_k(*bad)
+
+
+def test_pass_at_k_does_not_depend_on_the_order_of_completion():
+    one = statistics.mean_pass_at_k({"a": [True, False, False], "b": [False] * 3}, 2)
+    other = statistics.mean_pass_at_k({"b": [False] * 3, "a": [False, False, True]}, 2)
+    # taking the first two rollouts would give 0.5 and 0.0
+    assert one == other and one.value == pytest.approx(1 / 3)
+
+
+def test_pass_at_k_is_unbiased():
+    # the mean over all pairs of rollouts is what the formula gives
+    rollouts = [True, False, True, False, False]
+    pairs = [any(pair) for pair in itertools.combinations(rollouts, 2)]
+    assert statistics.pass_at_k(5, 2, 2) == pytest.approx(np.mean(pairs))
+
+
+def test_families_widen_the_interval():
+    # 20 families of 10 questions that are all right or all wrong: 20 independent facts, not 200
+    scores = {
+        ("seed0", f"family{f}", f"q{f}-{q}"): float(f % 2) for f in range(20) for q in range(10)
+    }
+    cell = statistics.hierarchical_bootstrap(scores)
+    assert (cell.value, cell.n) == (0.5, 200)
+    # standard error sqrt(0.25/20) = 0.112; over questions it would be 0.035
+    assert cell.high - cell.low == pytest.approx(2 * 1.96 * 0.112, abs=0.06)
+
+
+def test_training_seeds_widen_the_interval():
+    one = {("s0", f"f{i}", f"q{i}"): float(i % 2) for i in range(50)}
+    apart = one | {("s1", f"f{i}", f"q{i}"): 1.0 for i in range(50)}
+    cell = statistics.hierarchical_bootstrap(apart)
+    assert (cell.value, cell.n) == (0.75, 50)
+    # a seed of 0.5 and one of 1.0: both may be drawn twice, so the interval reaches both
+    assert cell.low < 0.55 and cell.high == 1.0
+    assert statistics.hierarchical_bootstrap(apart) == cell
+    assert statistics.hierarchical_bootstrap({}).value is None
+
+
+def test_the_majority_baseline():
+    cell = statistics.majority(["yes", "no", "yes", "maybe"])
+    assert (cell.value, cell.n) == (0.5, 4)
+    assert statistics.majority([]).value is None

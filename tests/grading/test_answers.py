@@ -24,7 +24,9 @@ def test_a_label_before_the_verdict_does_not_hide_it():
     assert grade("reasoning: it is.\ncorrect: yes", "yes").correct
 
 
-@pytest.mark.parametrize("text", ["yes and no", "yes or no", "No, yes", "not yes", "no evidence", ""])
+@pytest.mark.parametrize(
+    "text", ["yes and no", "yes or no", "No, yes", "not yes", "no evidence", ""]
+)
 def test_no_clear_verdict(text):
     assert verdict(text) is None
 
@@ -74,7 +76,8 @@ def test_order_counts_in_a_list_only():
 
 def test_a_swap_of_qualifiers_is_seen():
     assert not equal(
-        "left atrial and right ventricular dilatation", "right atrial and left ventricular dilatation"
+        "left atrial and right ventricular dilatation",
+        "right atrial and left ventricular dilatation",
     )
     assert not equal("inhibitor of the activator", "activator of the inhibitor")
     assert not equal("chronic hepatitis with liver failure", "hepatitis with chronic liver failure")
@@ -90,7 +93,9 @@ def test_hedges_and_gradings_of_certainty_are_kept():
 
 def test_choices_by_letter_and_by_text():
     options = ("Metformin", "Insulin", "Vitamin C")
-    assert choice("(b)", options) == choice("B. Insulin", options) == choice("insulin", options) == "B"
+    assert (
+        choice("(b)", options) == choice("B. Insulin", options) == choice("insulin", options) == "B"
+    )
     assert choice("Option C", options) == choice("ascorbic acid", options) == "C"
     assert choice("A, B", options) is None
     assert choice("A or C", options) is None
@@ -107,10 +112,11 @@ def test_abbreviations_only_beside_their_long_form():
     assert not equal("CF", "cystic fibrosis")
 
 
-WORDS = st.sampled_from(
-    "no not left right type stage acute chronic 2 3 II III A B mg g 5 50 FGFR2 FGFR3 , ; ( ) . - + < "
-    "syndrome disease of and or March 2020 cataract autosomal dominant recessive % / ' 10⁵ µg".split()
+VOCABULARY = (
+    "no not left right type stage acute chronic 2 3 II III A B mg g 5 50 FGFR2 FGFR3 , ; ( ) . - + "
+    "< syndrome disease of and or March 2020 cataract autosomal dominant recessive % / ' 10⁵ µg"
 )
+WORDS = st.sampled_from(VOCABULARY.split())
 
 
 @given(st.lists(WORDS, min_size=1, max_size=7).map(" ".join) | st.text(max_size=25))

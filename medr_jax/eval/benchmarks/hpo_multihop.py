@@ -97,7 +97,8 @@ def load(path: str | os.PathLike[str]) -> list[BenchmarkItem]:
     keys = {key.question_id: key for key in jsonl.read(path / IDS, QuestionKey)}
     if _version(list(keys.values()), provenance.sources) != provenance.version:
         raise ValueError(
-            f"{path / IDS}: not the identifiers of version {provenance.version}; expected {EXPECTED}"
+            f"{path / IDS}: not the identifiers of version {provenance.version}; "
+            f"expected {EXPECTED}"
         )
     questions = list(jsonl.read(path / QUESTIONS, Question))
     changed = [q.question_id for q in questions if keys.get(q.question_id) != _key(q)]
@@ -127,9 +128,9 @@ def card(provenance: Provenance, questions: Sequence[Question]) -> str:
     lines = [
         f"# hpo_multihop, version {provenance.version}",
         "",
-        f"{len(questions)} multi-hop questions (split {provenance.split}) over {provenance.snapshot}, "
-        "with one answer each in that snapshot. Graded by normalised exact match with the answer "
-        "or its unambiguous synonyms.",
+        f"{len(questions)} multi-hop questions (split {provenance.split}) over "
+        f"{provenance.snapshot}, with one answer each in that snapshot. Graded by normalised exact "
+        "match with the answer or its unambiguous synonyms.",
         "",
         f"- Always giving the most frequent answer is right in {baseline.value:.1%} "
         f"(95% interval {baseline.low:.1%} to {baseline.high:.1%}).",

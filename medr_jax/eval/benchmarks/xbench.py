@@ -80,7 +80,8 @@ def final_answer(prediction: str) -> str:
 
 
 def _xor(data: bytes, key: str) -> bytes:
-    return bytes(byte ^ mask for byte, mask in zip(data, itertools.cycle(key.encode())))  # noqa: B905
+    repeated = itertools.cycle(key.encode())
+    return bytes(byte ^ next(repeated) for byte in data)
 
 
 BENCHMARK = Benchmark(

@@ -41,7 +41,9 @@ def test_a_decoded_or_otherwise_encoded_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match="row 1: a cell is not base64 of shifted text"):
         medbrowsecomp.load(write(tmp_path / "plain.csv", ROWS_50, encode=str))
     only_base64 = write(
-        tmp_path / "base64.csv", ROWS_50, encode=lambda cell: base64.b64encode(cell.encode()).decode()
+        tmp_path / "base64.csv",
+        ROWS_50,
+        encode=lambda cell: base64.b64encode(cell.encode()).decode(),
     )
     with pytest.raises(ValueError, match="no column 'prompt'"):
         medbrowsecomp.load(only_base64)
@@ -52,6 +54,8 @@ def test_the_labelled_value_is_graded(tmp_path):
     assert medbrowsecomp.grade(drug, "INGREDIENT: drugamab").correct
     assert medbrowsecomp.grade(drug, "I looked it up.\n**INGREDIENT:** Drugamab").correct
     assert not medbrowsecomp.grade(drug, "INGREDIENT: DRUGAMAB OR OTHERMAB").correct
-    assert not medbrowsecomp.grade(drug, "The drug DRUGAMAB was not it. INGREDIENT: UNKNOWN").correct
+    assert not medbrowsecomp.grade(
+        drug, "The drug DRUGAMAB was not it. INGREDIENT: UNKNOWN"
+    ).correct
     assert medbrowsecomp.grade(date, "DATE: December 4, 2024").correct
     assert not medbrowsecomp.grade(date, "DATE: 2024-12").correct

@@ -29,8 +29,8 @@ def test_one_file_holds_the_sets(path):
 
 @pytest.mark.parametrize(
     ("prediction", "correct"),
-    [("B", True), ("b) insulin", True), ("Insulin", True), ("The answer is (B).", True), ("A", False),
-     ("A or B", False), ("Metformin and insulin", False), ("Vitamin B", False)],
+    [("B", True), ("b) insulin", True), ("Insulin", True), ("The answer is (B).", True),
+     ("A", False), ("A or B", False), ("Metformin and insulin", False), ("Vitamin B", False)],
 )  # fmt: skip
 def test_a_choice_is_graded(path, prediction, correct):
     (item,) = registry.get("medqa").load(path)

@@ -1,0 +1,122 @@
+"""What an answer says once its wrapping is off: lead-ins, glosses, contrasts, explanations."""
+
+import re
+from collections.abc import Iterator
+
+from medr_jax.grading import identifiers, qualifiers
+from medr_jax.grading.abbreviations import is_abbreviation
+from medr_jax.grading.terms import NEGATIONS, read
+
+_NOUNS = (
+    "answer|diagnosis|disease|disorder|condition|syndrome|gene|drug|medication|medicine|treatment"
+    "|dose|dosage|date|inheritance|mode of inheritance|inheritance pattern|phenotype|result|option"
+    "|choice|value|number|identifier|id|year|entity|ingredient|company|agent|variant|mutation|cause"
+    "|organism|pathogen|finding|conclusion|n"
+)
+_ADJECTIVES = (
+    "final|correct|best|most likely|likely|probable|causative|causal|responsible|associated"
+    "|affected|underlying|recommended|start|approval|patent expiration|active|clinical|molecular"
+    "|mutated|first-line|short|main"
+)
+_OPENING = (
+    r"(?:(?:so|thus|therefore|hence|overall|in conclusion)[,:]?\s+)?"
+    r"(?:(?:based on|according to)\s[^,.;]{1,80},\s+)?"
+    r"(?:i\s+(?:think|believe|conclude|would\s+say|am\s+\w+)(?:\s+that)?\s+)?"
+)
+_WHERE = r"(?:\s+(?:for|in|of|to|at)\s+(?:this|the|that|these|my)\s+\w+)?"
+_LEAD_IN = re.compile(
+    rf"^{_OPENING}"
+    rf"(?:(?:(?:the|my|our|this|its|a)\s+)?(?:(?:{_ADJECTIVES})\s+)*(?:{_NOUNS}){_WHERE}"
+    r"(?:\s+(?:is|are|was|were|would be)(?:\s+most\s+(?:likely|probably))?\s*:?\s+|\s*[:=]\s*)"
+    r"|(?:it|this|that|they)\s+(?:is|are|was|were)\s+(?:most\s+(?:likely|probably)\s+)?"
+    r"|(?:the|this)\s+(?:patient|child|boy|girl|man|woman|infant|family)\s+(?:most\s+likely\s+)?has\s+"
+    r"|(?:(?!\bno[tr]?\b)[^.;]){1,80}?\s(?:is|are)\s+(?:most\s+likely\s+)?caused\s+by\s+"
+    r")(?!\s*$)",
+    re.I,
+)
+_LEAD_OUT = re.compile(
+    rf"(?<=\S)\s+(?:is|are|was)\s+the\s+(?:(?:{_ADJECTIVES})\s+)*(?:{_NOUNS})$", re.I
+)
+_ARTICLE = re.compile(r"^(?:an?\s+|An\s+|A\s+(?=[a-z]{3}))")
+_BOXED = re.compile(r"<answer>(.+?)</answer>|\\boxed\{(?:\\text\{)?([^{}]+)\}", re.I | re.S)
+_FINAL = re.compile(
+    r"(?:^|[\n.;,]\s*|\s)(?:the\s+)?final\s+answer\s*(?:is\s*:?|:)\s*(?P<said>[^\n]+)\Z", re.I
+)
+
+_GLOSSED = re.compile(
+    r"^(?P<outside>[^()]+?)(?:\s*\((?P<inside>[^()]+)\)|\s+-\s+(?P<behind>[^()]+))$"
+)
+_ALIAS = re.compile(
+    r"^(?P<one>[^,(]+?),?\s+\(?(?:also\s+(?:known\s+as|called|termed)|a\.?k\.?a\.?)\s+(?P<other>[^,)]+)\)?$",
+    re.I,
+)
+_CONTRAST = re.compile(
+    r"^(?P<said>.+?)(?:,?\s+(?P<plain>rather than|instead of|as opposed to)\s+(?P<other>.+)"
+    r"|,\s*(?:and\s+|but\s+)?not\s+(?P<second>.+)|\s*\((?:and\s+|but\s+)?not\s+(?P<third>.+)\))$",
+    re.I,
+)
+_EXPLAINED = re.compile(
+    r"^(?P<said>[^,]+?)(?:(?:,\s+(?:which|who|because|since|as\s+it|an?)|\s+because)\s+"
+    r"|\.\s+(?=(?:It|This|The|Its|These|They|Patients|In|Source|See|Evidence|Based|According)\s))"
+    r"(?P<rest>.+)$",
+    re.S,
+)
+_DOUBT = NEGATIONS | {"or", "but", "however", "alternatively", "may", "might", "could", "possibly"}
+
+
+def strip_lead_in(text: str) -> str:
+    """The text without "The answer is", an article in front and a full stop behind."""
+    while True:
+        shorter = _LEAD_OUT.sub("", text.strip().strip("\"'{}").rstrip(" .;?"))
+        shorter = _LEAD_IN.sub("", shorter, count=1)
+        if shorter == text:
+            return _ARTICLE.sub("", text)
+        text = shorter
+
+
+def readings(text: str) -> Iterator[str]:
+    """``text`` (plain) without its lead-in, and what is left without a gloss or an explanation.
+
+    A part is only left out where it repeats, contrasts with or explains what remains; one that
+    denies or doubts it is kept, and so keeps the answer apart from the gold answer.
+    """
+    if marked := _BOXED.search(text) or _FINAL.search(text):
+        yield from readings(next(part for part in marked.groups() if part))
+        return
+    text = strip_lead_in(text)
+    yield text
+    if found := _GLOSSED.match(text):
+        outside, inside = found["outside"], found["inside"] or found["behind"]
+        if _is_gloss(outside, inside):
+            yield outside
+            yield inside
+    if found := _ALIAS.match(text):
+        yield found["one"]
+        yield found["other"]
+    if found := _CONTRAST.match(text):
+        other = found["other"] or found["second"] or found["third"]
+        if found["plain"] or _is_alternative(found["said"], other):
+            yield found["said"]
+    if (found := _EXPLAINED.match(text)) and not _DOUBT & set(read(found["rest"])):
+        yield from readings(found["said"])
+
+
+def _is_gloss(outside: str, inside: str) -> bool:
+    """An abbreviation of one by the other, or identifiers of registers."""
+    if is_abbreviation(inside, outside) or is_abbreviation(outside, inside):
+        return True
+    return all(map(identifiers.bare_number, read(inside)))
+
+
+def _is_alternative(said: str, other: str) -> bool:
+    """Whether "not ``other``" rejects a rival of what was said, and says nothing about it.
+
+    "Marfan syndrome, not Loeys-Dietz syndrome" does; "Marfan syndrome, not confirmed" does not.
+    """
+    mine, theirs = read(said), read(other)
+    if set(mine) & set(theirs):
+        return True
+    if any(qualifiers.same_class(first, second) for first in mine for second in theirs):
+        return True
+    symbols = all(re.search(r"\d", word) for word in (*mine, *theirs))
+    return len(mine) == len(theirs) == 1 and symbols
