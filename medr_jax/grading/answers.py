@@ -15,11 +15,13 @@ from collections.abc import Callable, Sequence
 from medr_jax.grading import dates, identifiers, quantities, wording
 from medr_jax.grading.forms import forms
 from medr_jax.grading.grade import Grade
-from medr_jax.grading.readings import strip_lead_in
+from medr_jax.grading.readings import final_answer, strip_lead_in
 from medr_jax.grading.synonyms import NO_SYNONYMS, SynonymTable
 from medr_jax.grading.terms import COMMA, NEGATIONS, plain, read
 
 VERDICTS = ("yes", "no", "maybe")
+MAX_CHARACTERS = 2000
+"""Longer texts are reports, and not read for an answer unless they mark one as final."""
 
 _NOUNS = (
     "patients cases individuals persons people participants subjects children adults women men "
@@ -71,11 +73,14 @@ def grade(
     if kind == "choice":
         letter = choice(prediction)
         return Grade.of(letter == gold.strip().upper(), "choice", f"read as {letter}")
-    if kind == "list":
-        return _grade_list(prediction, gold, synonyms)
     if gold.strip().lower() in VERDICTS:
         said = verdict(prediction)
         return Grade.of(said == gold.strip().lower(), "verdict", f"read as {said}")
+    prediction = final_answer(prediction)
+    if len(prediction) > max(MAX_CHARACTERS, 2 * len(gold)):
+        return Grade.of(False, "none", f"{len(prediction)} characters are no short answer")
+    if kind == "list":
+        return _grade_list(prediction, gold, synonyms)
     for rule, holds in _RULES.items():
         if holds(prediction, gold, synonyms):
             return Grade.of(True, rule)

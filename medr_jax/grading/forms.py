@@ -69,8 +69,10 @@ def _without_class_noun(words: tuple[str, ...]) -> tuple[str, ...]:
     kept = words[2:] if words[:2] in _IN_GENE else words
     if len(kept) > 1 and kept[-1] == "gene":
         return kept[:-1]
-    if len(kept) == 2 and _GENE_NOUNS & set(kept):
-        kept = tuple(word for word in kept if word not in _GENE_NOUNS)
+    if len(kept) == 2 and kept[1] in _GENE_NOUNS:
+        return kept[:1]
+    if len(kept) == 2 and kept[0] == "gene" and re.search(r"\d", kept[1]):
+        return kept[1:]  # "gene FGFR2", but not "gene therapy"
     for noun in (("inheritance", "pattern"), ("inheritance",)):
         if len(kept) > len(noun) and kept[-len(noun) :] == noun:
             return kept[: -len(noun)]

@@ -107,7 +107,7 @@ def split(words: Sequence[str]) -> Qualified:
             found.append((kind, word))
         elif position == len(words) - 1 and name and _is_type(words[position - 1], word):
             found.append(("type", word))
-        elif not (word in _DROPPED and name):
+        elif not (word in _DROPPED and name and len(words) > 2):
             name.append(word)
         position += 1
     times = Counter(kind for kind, _ in found)

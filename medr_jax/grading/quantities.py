@@ -6,9 +6,10 @@ from fractions import Fraction
 
 from medr_jax.grading import units
 
+# Bounded: an answer such as "1e999999999" must not become an integer of a gigabyte.
 _NUMBER = (
-    r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-    r"(?:\s?[x×*·]\s?10\s?\^\s?[-+]?\d+|[eE][-+]?\d+|\^[-+]?\d+)?"
+    r"(?:\d{1,3}(?:,\d{3}){1,9}(?!\d)(?:\.\d{1,30})?|\d{1,30}(?:\.\d{1,30})?|\.\d{1,30})"
+    r"(?:\s?[x×*·]\s?10\s?\^\s?[-+]?\d{1,3}|[eE][-+]?\d{1,3}|\^[-+]?\d{1,3})?"
 )
 _UNIT = rf"(?:\s*(?P<unit>{units.EXPRESSION})|-(?P<joined>(?i:[a-z%]{{2,}})(?![^\W_])))"
 # What must not follow a number, or it is a word such as "2A", "5q" or "1st".
@@ -45,7 +46,7 @@ _ORDINALS = {
 }  # fmt: skip
 _IN_WORDS = re.compile(
     rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[- ](?P<ones>{'|'.join(_ONES[1:10])}))?"
-    rf"|(?P<small>{'|'.join(_ONES)})|(?P<ordinal>{'|'.join(_ORDINALS)}))\b",
+    rf"|(?P<small>{'|'.join(_ONES)})|(?<!\d[ -])(?<!per )(?P<ordinal>{'|'.join(_ORDINALS)}))\b",
     re.I,
 )
 

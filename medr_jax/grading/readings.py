@@ -39,9 +39,7 @@ _LEAD_OUT = re.compile(
 )
 _ARTICLE = re.compile(r"^(?:an?\s+|An\s+|A\s+(?=[a-z]{3}))")
 _BOXED = re.compile(r"<answer>(.+?)</answer>|\\boxed\{(?:\\text\{)?([^{}]+)\}", re.I | re.S)
-_FINAL = re.compile(
-    r"(?:^|[\n.;,]\s*|\s)(?:the\s+)?final\s+answer\s*(?:is\s*:?|:)\s*(?P<said>[^\n]+)\Z", re.I
-)
+_FINAL = re.compile(r"(?<![^\W_])final\s+answer\s*(?:is\s*:?|:)\s*(?P<said>[^\n]+)\Z", re.I)
 
 _GLOSSED = re.compile(
     r"^(?P<outside>[^()]+?)(?:\s*\((?P<inside>[^()]+)\)|\s+-\s+(?P<behind>[^()]+))$"
@@ -61,7 +59,11 @@ _EXPLAINED = re.compile(
     r"(?P<rest>.+)$",
     re.S,
 )
-_DOUBT = NEGATIONS | {"or", "but", "however", "alternatively", "may", "might", "could", "possibly"}
+_DOUBTS = (
+    "or but however alternatively may might could possibly possible excluded unlikely ruled "
+    "suspected differential versus vs rather instead unless if except"
+)
+_DOUBT = NEGATIONS | frozenset(_DOUBTS.split())
 
 
 def strip_lead_in(text: str) -> str:
@@ -74,16 +76,19 @@ def strip_lead_in(text: str) -> str:
         text = shorter
 
 
+def final_answer(text: str) -> str:
+    """What an answer itself marks as final ("Final answer: ...", a tag, a box), else all of it."""
+    marked = _BOXED.search(text) or _FINAL.search(text)
+    return next(part for part in marked.groups() if part) if marked else text
+
+
 def readings(text: str) -> Iterator[str]:
     """``text`` (plain) without its lead-in, and what is left without a gloss or an explanation.
 
     A part is only left out where it repeats, contrasts with or explains what remains; one that
     denies or doubts it is kept, and so keeps the answer apart from the gold answer.
     """
-    if marked := _BOXED.search(text) or _FINAL.search(text):
-        yield from readings(next(part for part in marked.groups() if part))
-        return
-    text = strip_lead_in(text)
+    text = strip_lead_in(final_answer(text))
     yield text
     if found := _GLOSSED.match(text):
         outside, inside = found["outside"], found["inside"] or found["behind"]
@@ -105,7 +110,8 @@ def _is_gloss(outside: str, inside: str) -> bool:
     """An abbreviation of one by the other, or identifiers of registers."""
     if is_abbreviation(inside, outside) or is_abbreviation(outside, inside):
         return True
-    return all(map(identifiers.bare_number, read(inside)))
+    terms = read(inside)
+    return bool(terms) and all(map(identifiers.bare_number, terms))
 
 
 def _is_alternative(said: str, other: str) -> bool:

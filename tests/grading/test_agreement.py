@@ -3,14 +3,16 @@ from pathlib import Path
 import pytest
 
 from experiments import grade_pairs
+from medr_jax import jsonl
 from medr_jax.grading import agreement
 from medr_jax.grading.agreement import LabelledPair
 
 DATA = Path(__file__).parent / "data"
 
 
-def test_the_grader_agrees_with_the_labels():
-    pairs = agreement.read_pairs(DATA / "medical_pairs.jsonl")
+@pytest.mark.parametrize("name", ["medical_pairs.jsonl", "later_pairs.jsonl"])
+def test_the_grader_agrees_with_the_labels(name):
+    pairs = agreement.read_pairs(DATA / name)
     found = agreement.measure(pairs, agreement.read_synonyms(DATA / "synonyms.jsonl"))
     assert found.num_pairs >= 150 and found.num_near_misses >= 60
     assert found.agreement >= 0.97, agreement.report(pairs, found)
@@ -29,9 +31,6 @@ def test_the_report_lists_every_disagreement(tmp_path, capsys):
     assert (found.agreement, found.false_accept_rate, found.false_reject_rate) == (0.5, 0.5, 0.5)
     text = agreement.report(pairs, found)
     assert "'x' for 'x' (gene; labelled wrongly)" in text and "| dose | 1 | 0 | 1 |" in text
-
-    from medr_jax import jsonl
-
     jsonl.write(tmp_path / "pairs.jsonl", pairs)
     assert grade_pairs.main([str(tmp_path / "pairs.jsonl")]) == 0
     assert "agreement 50.0%" in capsys.readouterr().out

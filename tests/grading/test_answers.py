@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medr_jax.grading import answers
@@ -119,6 +119,7 @@ VOCABULARY = (
 WORDS = st.sampled_from(VOCABULARY.split())
 
 
+@settings(max_examples=60)
 @given(st.lists(WORDS, min_size=1, max_size=7).map(" ".join) | st.text(max_size=25))
 def test_grading_never_fails_and_every_answer_equals_itself(text):
     assert isinstance(grade(text, "Marfan syndrome").correct, bool)
@@ -127,8 +128,56 @@ def test_grading_never_fails_and_every_answer_equals_itself(text):
         assert equal(text, text.lower()) or any(char.isupper() for char in text)
 
 
+@settings(max_examples=60)
 @given(st.lists(WORDS, min_size=1, max_size=5).map(" ".join))
 def test_a_negation_is_never_equal_to_the_statement(text):
     if answers.forms(text) and not {"no", "not"} & set(text.split()):
         assert not equal(f"not {text}", text)
         assert not equal(text, f"not {text}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Final answer: FGFR2",
+        "I read ten papers about FGFR3.\nFinal answer: FGFR2",
+        "FGFR3 is not it. <answer>FGFR2</answer>",
+        r"so \boxed{\text{FGFR2}}",
+        "I think that the causative gene in this family is FGFR2.",
+        "FGFR2. It encodes a receptor.",
+        "FGFR2, which encodes a receptor",
+        "FGFR2 (HGNC:3689)",
+        "FGFR2, also known as CEK3",
+        "FGFR2 is the answer",
+    ],
+)
+def test_wrapping_does_not_matter(text):
+    assert grade(text, "FGFR2").correct
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Final answer: FGFR3. FGFR2 was considered.",
+        "FGFR2. It was excluded later.",
+        "FGFR2, a gene that is unlikely to be involved",
+        "FGFR2 or another gene",
+        "FGFR2 (or FGFR3)",
+        "The gene is not FGFR2",
+        "everything but FGFR2",
+        "FGFR2 is not the answer",
+    ],
+)
+def test_wrapping_that_denies_or_doubts_is_kept(text):
+    assert not grade(text, "FGFR2").correct
+
+
+@pytest.mark.parametrize(("one", "other"), [("gene therapy", "therapy"), ("blood type", "blood")])
+def test_nouns_that_are_part_of_a_name_stay(one, other):
+    assert not equal(one, other) and not equal(other, one)
+
+
+def test_hostile_texts_are_cheap():
+    for text in ("1e999999999", "9" * 5000, "(" * 20000, "not " * 20000, "1/" * 20000):
+        assert not grade(text, "FGFR2").correct
+    assert grade("word " * 20000 + "\nFinal answer: FGFR2", "FGFR2").correct
