@@ -1,7 +1,7 @@
 """Counts and majority baseline of a benchmark. In: its authors' file. Shows no text by itself.
 
 python -m experiments.benchmark_info benchmark=pubmedqa path=ori_pqal.json
-python -m experiments.benchmark_info benchmark=gaia path=metadata.jsonl subset=file=none
+python -m experiments.benchmark_info benchmark=gaia path=metadata.jsonl subset=file:none
 """
 
 from experiments._main import entry_point

@@ -12,6 +12,7 @@ _MONTH = (
 _DAY, _YEAR = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?", r"(?P<year>(?:1[5-9]|20)\d{2})"
 _CLOCK = r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?)?"
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
+_WORDS = frozenset(_MONTHS) | {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
 _PATTERNS = [
     re.compile(rf"{_WEEKDAY}{pattern}{_CLOCK}(?![^\W_])", re.I)
     for pattern in (
@@ -61,6 +62,9 @@ class Date(NamedTuple):
 
 def match_at(text: str, position: int) -> tuple[Date, int] | None:
     """(date, end) of the date that starts at ``position``, if one does; bare years do not."""
+    start = text[position : position + 3].lower()
+    if not (start[:1].isdigit() or start in _WORDS):
+        return None
     for pattern in _PATTERNS:
         if (found := pattern.match(text, position)) and (date := _date(found.groupdict())):
             return date, found.end()

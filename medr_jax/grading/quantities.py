@@ -74,7 +74,7 @@ def match_at(text: str, position: int) -> tuple[list[str], int] | None:
     the exact value in base units: "1/2000 mass". A range is its two ends around "to", each
     with the unit; a share ("14/15", "14 of 15") is one token and is never reduced.
     """
-    if _DECADE.match(text, position):
+    if text[position] not in "0123456789.+-" or _DECADE.match(text, position):
         return None
     found = _QUANTITY.match(text, position)
     if found is None or (found["joined"] and not _JOINED_UNITS.match(found["joined"])):

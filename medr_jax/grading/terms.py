@@ -75,6 +75,8 @@ def _phrases(text: str) -> str:
 
 def _next(text: str, position: int) -> tuple[list[str], int]:
     """Terms that start at ``position`` (none for blanks and dropped signs) and where they end."""
+    if text[position].isspace():
+        return [], position + 1
     if date := dates.match_at(text, position):
         return [date[0].token], date[1]
     if identifier := identifiers.match_at(text, position):

@@ -66,17 +66,17 @@ def version(items: Sequence[BenchmarkItem]) -> str:
 
 
 def select(items: Sequence[BenchmarkItem], subset: str) -> list[BenchmarkItem]:
-    """A named subset: "all", or "group=value" such as "level=1" or "file=none".
+    """A named subset: "all", or "group:value" such as "level:1" or "file:none".
 
     Raises:
         ValueError: no item is in it; lists the subsets there are.
     """
     if subset == "all":
         return list(items)
-    group, _, value = subset.partition("=")
+    group, _, value = subset.partition(":")
     chosen = [item for item in items if item.groups.get(group) == value and value]
     if not chosen:
-        known = sorted({f"{name}={value}" for item in items for name, value in item.groups.items()})
+        known = sorted({f"{name}:{value}" for item in items for name, value in item.groups.items()})
         raise ValueError(f"subset={subset!r}: has no items; choose from {['all', *known]}")
     return chosen
 
@@ -133,9 +133,9 @@ def read_csv(path: str | os.PathLike[str], expected: str) -> list[list[str]]:
 def field(row: dict[str, Any], name: str, where: str, expected: str) -> Any:
     """``row[name]``; a missing field is an error that says where and what was expected."""
     if row.get(name) in (None, ""):
-        raise ValueError(
-            f"{where}: no field {name!r} (has {sorted(row, key=str)}); expected {expected}"
-        )
+        names = sorted(map(str, row))
+        shown = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
+        raise ValueError(f"{where}: no field {name!r} (has {shown}); expected {expected}")
     return row[name]
 
 

@@ -1,6 +1,6 @@
 """GAIA (Mialon et al. 2023, arXiv:2311.12983): questions for general assistants, levels 1 to 3.
 
-Read from the ``metadata.jsonl`` of a split. Subsets go by group: "level=1", and "file=none" for
+Read from the ``metadata.jsonl`` of a split. Subsets go by group: "level:1", and "file:none" for
 the questions without an attached file. Papers that report "text only" results often use a
 smaller hand-picked set of 103 validation questions: name the subset beside every number.
 """

@@ -29,12 +29,12 @@ def test_the_description_has_counts_and_no_text():
 
 
 def test_subsets_are_named():
-    assert [item.item_id for item in base.select(items(), "level=2")] == ["2", "3"]
+    assert [item.item_id for item in base.select(items(), "level:2")] == ["2", "3"]
     assert len(base.select(items(), "all")) == 3
-    with pytest.raises(ValueError, match=r"level=9.*level=1.*level=2"):
-        base.select(items(), "level=9")
+    with pytest.raises(ValueError, match=r"level:9.*level:1.*level:2"):
+        base.select(items(), "level:9")
     with pytest.raises(ValueError, match="no items"):
-        base.select(items(), "level=")
+        base.select(items(), "level:")
 
 
 def test_the_version_follows_the_content():

@@ -66,7 +66,7 @@ def test_levels_and_attached_files_are_groups(tmp_path):
         {"level": "1", "file": "none"},
         {"level": "2", "file": "attached"},
     ]
-    assert [item.item_id for item in base.select(items, "file=none")] == ["t1"]
+    assert [item.item_id for item in base.select(items, "file:none")] == ["t1"]
 
 
 def test_the_test_split_is_refused(tmp_path):
