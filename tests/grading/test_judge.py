@@ -67,6 +67,7 @@ def test_another_model_question_or_answer_is_another_request(judge_of):
     [
         TimeoutError("slow"),
         {"correct": "yes", "extracted_answer": "", "reasoning": ""},  # a word is no boolean
+        {"correct": "true", "extracted_answer": "", "reasoning": ""},
         {"correct": True},
         {},
         "correct: yes",

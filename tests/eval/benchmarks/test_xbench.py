@@ -23,6 +23,8 @@ def write(path, canary_of=lambda row: CANARY):
 def test_the_cells_follow_the_published_scheme():
     # "A" is 0x41, "c" is 0x63: 0x22, which is "Ig==" in base64
     assert xbench.encode("A", "c") == "Ig=="
+    # "B" is 0x42, "d" is 0x64: 0x26 follows; with the first character alone it would be 0x21
+    assert xbench.encode("AB", "cd") == "IiY="
     assert xbench.decode(xbench.encode("二甲双胍 500 mg", CANARY), CANARY) == "二甲双胍 500 mg"
 
 
