@@ -18,7 +18,7 @@ _END = r"(?![^\W_]|\.\d)"
 _QUANTITY = re.compile(
     rf"(?P<sign>(?<![^\s(\[<>=≤≥±])[-+])?(?P<number>{_NUMBER})"
     rf"(?:\s*(?:-|\bto\b)\s*(?P<high>{_NUMBER})"
-    rf"|\s*(?:/|\bout of\b|\bof\b|\bin\b)\s*(?P<part>{_NUMBER}))?"
+    rf"|\s*(?:/|:(?=\d)|\bout of\b|\bof\b|\bin\b)\s*(?P<part>{_NUMBER}))?"
     rf"(?:{_UNIT}|{_END})"
 )
 _BARE = re.compile(rf"(?P<number>{_NUMBER}){_END}")

@@ -107,10 +107,12 @@ def readings(text: str) -> Iterator[str]:
 
 
 def _is_gloss(outside: str, inside: str) -> bool:
-    """An abbreviation of one by the other, or identifiers of registers."""
+    """An abbreviation of one by the other, the same again ("5 mg (5000 µg)"), or identifiers."""
     if is_abbreviation(inside, outside) or is_abbreviation(outside, inside):
         return True
     terms = read(inside)
+    if terms == read(outside):
+        return True
     return bool(terms) and all(map(identifiers.bare_number, terms))
 
 

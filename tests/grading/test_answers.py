@@ -172,6 +172,11 @@ def test_wrapping_that_denies_or_doubts_is_kept(text):
     assert not grade(text, "FGFR2").correct
 
 
+def test_a_repetition_in_brackets():
+    assert equal("5 mg (5000 µg)", "5 mg")
+    assert not equal("5 mg (5 µg)", "5 mg")
+
+
 @pytest.mark.parametrize(("one", "other"), [("gene therapy", "therapy"), ("blood type", "blood")])
 def test_nouns_that_are_part_of_a_name_stay(one, other):
     assert not equal(one, other) and not equal(other, one)

@@ -27,6 +27,7 @@ EQUAL = [
     ("5–10 mg", "5 mg to 10 mg"),
     ("between 5 and 10 mg", "5-10 mg"),
     ("14 out of 15", "14/15"),
+    ("1:1000", "1 in 1000"),
     (">= 5 mg", "at least 5 mg"),
 ]
 DIFFERENT = [
