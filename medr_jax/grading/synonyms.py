@@ -22,7 +22,6 @@ class SynonymTable:
                 for form in forms(name):
                     owners[form].add(entity_id)
         self._owner = {form: next(iter(ids)) for form, ids in owners.items() if len(ids) == 1}
-        self._ambiguous = frozenset(form for form, ids in owners.items() if len(ids) > 1)
 
     @classmethod
     def of(cls, entities: Iterable[Entity]) -> "SynonymTable":
@@ -31,10 +30,7 @@ class SynonymTable:
 
     def entity_id(self, text: str) -> str | None:
         """The one entity that ``text`` names; None when there is none or more than one."""
-        keys = forms(text)
-        if keys & self._ambiguous:
-            return None
-        found = {self._owner[key] for key in keys if key in self._owner}
+        found = {self._owner[form] for form in forms(text) if form in self._owner}
         return found.pop() if len(found) == 1 else None
 
     def same(self, first: str, second: str) -> bool:

@@ -55,6 +55,7 @@ def test_an_ambiguous_synonym_names_nothing():
     table = SynonymTable.of(entities)
     assert table.entity_id("MS") is None
     assert table.entity_id("sclerosis, multiple") == "D1"
+    assert table.entity_id("multiple sclerosis (MS)") == "D1"
 
 
 def test_synonyms_reach_the_items_of_a_set():
@@ -78,6 +79,9 @@ def test_a_swap_of_qualifiers_is_seen():
     assert not equal(
         "left atrial and right ventricular dilatation",
         "right atrial and left ventricular dilatation",
+    )
+    assert not equal(
+        "left atrial, right ventricular dilatation", "right atrial, left ventricular dilatation"
     )
     assert not equal("inhibitor of the activator", "activator of the inhibitor")
     assert not equal("chronic hepatitis with liver failure", "hepatitis with chronic liver failure")
