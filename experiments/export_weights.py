@@ -1,6 +1,7 @@
 """Weights out. In: a training folder or an imported one. Out: a Hugging Face folder.
 
 python -m experiments.export_weights checkpoint=artifacts/sft/0123456789abcdef out=DIR
+python -m experiments.export_weights checkpoint=LORA_RUN out=DIR adapters=true    # for PEFT
 """
 
 from experiments._main import entry_point

@@ -8,7 +8,8 @@ from experiments._main import entry_point
 
 GROUPS = (
     *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "agent", "model"),
-    *("weights", "mesh", "optimizer", "training", "data", "sampling", "evaluation", "paths"),
+    *("weights", "lora", "mesh", "optimizer", "training", "watch", "data", "sampling"),
+    *("evaluation", "paths"),
 )
 
 

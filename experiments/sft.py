@@ -22,10 +22,12 @@ from medr_jax.training import distributed
     "agent",
     "model",
     "weights",
+    "lora",
     "mesh",
     "distributed",
     "optimizer",
     "training",
+    "watch",
     "data",
     "paths",
 )

@@ -31,6 +31,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "head_dim": (),
     "mlp": ("tensor",),
     "taps": (),
+    "rank": (),  # of an adapter
 }
 """Logical axis -> mesh axes it is split over, the first ones first."""
 

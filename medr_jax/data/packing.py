@@ -6,6 +6,7 @@ the next token of the same trajectory.
 """
 
 import dataclasses
+import enum
 import hashlib
 import json
 import shutil
@@ -19,20 +20,31 @@ from medr_jax import console, jsonl
 from medr_jax.tokens.ledger import Ledger
 from medr_jax.tokens.protocol import Role
 
-PACKING_VERSION = 1
+PACKING_VERSION = 2
 NO_TARGET = int(Role.NONE)
 """``target_roles`` where nothing follows: padding and the last token of a trajectory."""
 
 _ARRAYS = (
     "token_ids", "segment_ids", "positions", "target_ids", "loss_mask", "target_roles",
-    "trajectory_rows", "trajectory_offsets",
+    "trajectory_rows", "trajectory_offsets", "trajectory_cut",
 )  # fmt: skip
 _COUNTS = "rows.json"
 
 
+class TooLong(enum.Enum):
+    """What becomes of a trajectory longer than a row.
+
+    ``drop`` leaves it out; ``cut`` keeps the whole turns of the model that fit, from the first
+    on, so that no observation and no turn is ever cut in two.
+    """
+
+    drop = "drop"
+    cut = "cut"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class PackedRows:
-    """R rows of T tokens. All arrays are (R, T) but the last two, which are per trajectory."""
+    """R rows of T tokens. All arrays are (R, T) but the last three, which are per trajectory."""
 
     token_ids: np.ndarray  # int32; 0 in padding, which only ``segment_ids`` tells apart
     segment_ids: np.ndarray  # int32; 1, 2, ... per trajectory in the row, 0 = padding
@@ -42,6 +54,7 @@ class PackedRows:
     target_roles: np.ndarray  # int8; role of the target token, NO_TARGET where there is none
     trajectory_rows: np.ndarray  # int32 (N,); the row of ledger n, -1 = dropped: it is too long
     trajectory_offsets: np.ndarray  # int32 (N,); where in that row it starts
+    trajectory_cut: np.ndarray  # int32 (N,); tokens left out at its end, 0 = none
 
     @property
     def num_rows(self) -> int:
@@ -60,6 +73,8 @@ class PackedRows:
         return {
             "trajectories": placed,
             "dropped_too_long": len(self.trajectory_rows) - placed,
+            "cut_too_long": int(np.count_nonzero(self.trajectory_cut)),
+            "cut_tokens": int(self.trajectory_cut.sum(dtype=np.int64)),
             "rows": self.num_rows,
             "tokens": self.num_tokens,
             "trained_tokens": int(self.loss_mask.sum(dtype=np.int64)),
@@ -95,18 +110,29 @@ def first_fit(lengths: np.ndarray, row_length: int) -> tuple[np.ndarray, np.ndar
     return rows, offsets, places
 
 
-def pack(ledgers: Iterable[Ledger], row_length: int) -> PackedRows:
-    """Places whole ledgers into rows of ``row_length``.
+def fitting_length(turns: np.ndarray, loss_mask: np.ndarray, row_length: int) -> int:
+    """Tokens of the longest beginning, at most ``row_length``, that ends with a model's turn.
 
-    A ledger longer than a row is dropped whole: cut, it would end inside an observation.
+    ``turns`` and ``loss_mask`` are a ledger's. 0 where not even the first turn fits.
+    """
+    written = np.flatnonzero(loss_mask)  # an observation has the turn that it answers
+    last = np.append(np.diff(turns[written]) > 0, True)[: len(written)]
+    ends = written[last] + 1
+    return int(ends[ends <= row_length].max(initial=0))
+
+
+def pack(
+    ledgers: Iterable[Ledger], row_length: int, too_long: TooLong = TooLong.drop
+) -> PackedRows:
+    """Places ledgers into rows of ``row_length``; ``too_long`` says what becomes of longer ones.
 
     Raises:
         ValueError: ``row_length`` is below 2, or no ledger fits.
     """
     if row_length < 2:
         raise ValueError(f"row_length={row_length}: a row holds at least 2 tokens")
-    parts = [(ledger.token_ids, ledger.roles, ledger.loss_mask) for ledger in ledgers]
-    lengths = np.array([len(token_ids) for token_ids, _, _ in parts], np.int64)
+    parts = [_arrays(ledger, row_length, too_long) for ledger in ledgers]
+    lengths = np.array([len(token_ids) for token_ids, _, _, _ in parts], np.int64)
     rows, offsets, places = first_fit(lengths, row_length)
     kept = np.flatnonzero(rows >= 0)
     if not len(kept):
@@ -133,7 +159,19 @@ def pack(ledgers: Iterable[Ledger], row_length: int) -> PackedRows:
         target_roles=_scatter(shape, predictor, roles[follows], np.int8),
         trajectory_rows=rows,
         trajectory_offsets=offsets,
+        trajectory_cut=np.array([cut for _, _, _, cut in parts], np.int32),
     )
+
+
+def _arrays(
+    ledger: Ledger, row_length: int, too_long: TooLong
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Token ids, roles and mask, shortened where asked, and how many tokens that took away."""
+    token_ids, roles, mask = ledger.token_ids, ledger.roles, ledger.loss_mask
+    end = len(token_ids)
+    if too_long is TooLong.cut and end > row_length:
+        end = fitting_length(ledger.turns, mask, row_length) or end
+    return token_ids[:end], roles[:end], mask[:end], len(token_ids) - end
 
 
 def _scatter(
@@ -149,13 +187,15 @@ def cached(
     identity: Mapping[str, str | int],
     row_length: int,
     ledgers: Callable[[], Iterable[Ledger]],
+    too_long: TooLong = TooLong.drop,
 ) -> PackedRows:
-    """``pack(ledgers(), row_length)``, kept on disk under what determines it.
+    """``pack(ledgers(), row_length, too_long)``, kept on disk under what determines it.
 
     ``identity`` names the dataset, split, tokenizer, protocol and ledger version. A damaged
     cache is said so and made again.
     """
     key = dict(identity) | {"row_length": row_length, "packing_version": PACKING_VERSION}
+    key |= {"too_long": too_long.value}
     path = Path(cache_dir) / hashlib.sha256(jsonl.encode(key)).hexdigest()[:16]
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path.with_suffix(".lock")):
@@ -165,7 +205,7 @@ def cached(
             except (ValueError, OSError) as problem:
                 console.say(f"{path}: damaged cache of packed rows ({problem}); packing again")
                 shutil.rmtree(path)
-        packed = pack(ledgers(), row_length)
+        packed = pack(ledgers(), row_length, too_long)
         save(packed, path, key)
         return packed
 

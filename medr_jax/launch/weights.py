@@ -11,7 +11,7 @@ from flax import nnx
 
 from medr_jax import artifacts, console
 from medr_jax.launch import record
-from medr_jax.models import hf_config, hf_weights, pretrained
+from medr_jax.models import hf_config, hf_weights, peft_format, pretrained
 from medr_jax.models.config import ModelConfig
 from medr_jax.models.pretrained import Source, WeightsConfig
 from medr_jax.models.transformer import num_parameters
@@ -56,6 +56,8 @@ def import_weights(config: SimpleNamespace) -> Path:
 def export_weights(config: SimpleNamespace) -> Path:
     """Writes ``config.out``, a folder that ``transformers``, vLLM and SGLang load.
 
+    Of a LoRA run the merged model, or with ``config.adapters`` what PEFT loads: adapters alone.
+
     Raises:
         ValueError: ``config.checkpoint`` is no checkpoint folder, or its model or tokenizer is
             not one that these can express.
@@ -63,6 +65,8 @@ def export_weights(config: SimpleNamespace) -> Path:
     source = Path(_named(config, "checkpoint"))
     described = policy.read_description(source)
     hf_config.refuse_inexpressible(described.model)
+    if config.adapters:
+        return _export_adapters(source, described, config)
     carried = source / policy.HF
     loaded = policy.load_policy(source, make_mesh(config.mesh))
     tokenizer, protocol = loaded.tokenizer, loaded.protocol
@@ -77,6 +81,17 @@ def export_weights(config: SimpleNamespace) -> Path:
             hf_export.write_serving_files(folder, tokenizer, protocol, max_length=max_length)
         hf_weights.write(loaded.model, folder, dtype=config.dtype, token_ids=token_ids)
     _say(loaded.model_config, config.out)
+    return Path(config.out)
+
+
+def _export_adapters(source: Path, described: policy.Description, config: SimpleNamespace) -> Path:
+    if described.adapted is None:
+        raise ValueError(f"adapters=true: {source} is no LoRA run; leave it out")
+    loaded = policy.load_policy(source, make_mesh(config.mesh), merge=False)
+    with artifacts.new_folder(_named(config, "out")) as folder:
+        lora = described.adapted.lora
+        peft_format.write(loaded.model, lora, folder, base=described.adapted.base.path)
+    console.say(f"adapters of rank {lora.rank} in {config.out}")
     return Path(config.out)
 
 

@@ -8,12 +8,12 @@ from jaxtyping import Array, Float, Int
 from medr_jax.models.attention_backends import self_attention
 from medr_jax.models.config import ModelConfig
 from medr_jax.models.kv_cache import KVCache, Rows
-from medr_jax.models.layers import RMSNorm, constant, init_std, rotate, weight
+from medr_jax.models.layers import Adaptable, RMSNorm, constant, init_std, rotate, weight
 from medr_jax.models.short_conv import Inputs, ShortConv
 from medr_jax.sharding import constrain
 
 
-class Attention(nnx.Module):
+class Attention(Adaptable):
     """Projections, optional convolutions, biases and q/k norms, rotary positions, output."""
 
     def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
@@ -47,6 +47,9 @@ class Attention(nnx.Module):
         q = jnp.einsum("BTD,DNH->BTNH", inputs.query_BTD, self.query[...].astype(dtype))
         k = jnp.einsum("BTD,DKH->BTKH", inputs.key_BTD, self.key[...].astype(dtype))
         v = jnp.einsum("BTD,DKH->BTKH", inputs.value_BTD, self.value[...].astype(dtype))
+        q = self.adapted("query", inputs.query_BTD, q)
+        k = self.adapted("key", inputs.key_BTD, k)
+        v = self.adapted("value", inputs.value_BTD, v)
         if self.qkv_bias:
             q = q + self.query_bias[...].astype(dtype)
             k = k + self.key_bias[...].astype(dtype)
@@ -59,7 +62,8 @@ class Attention(nnx.Module):
 
     def output(self, x_BTNH: Float[Array, "B T N H"]) -> Float[Array, "B T D"]:
         """Back from heads to the residual stream."""
-        return jnp.einsum("BTNH,NHD->BTD", x_BTNH, self.out[...].astype(x_BTNH.dtype))
+        x_BTD = jnp.einsum("BTNH,NHD->BTD", x_BTNH, self.out[...].astype(x_BTNH.dtype))
+        return self.adapted("out", x_BTNH, x_BTD)
 
     def __call__(
         self,

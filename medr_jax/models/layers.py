@@ -83,7 +83,19 @@ def rotate(
     return jnp.concatenate(rotated, axis=-1).astype(x_BTNH.dtype)
 
 
-class MLP(nnx.Module):
+class Adaptable(nnx.Module):
+    """A module whose weights may have LoRA adapters (``models.lora``) beside them."""
+
+    adapters: nnx.Dict | None = None
+
+    def adapted(self, name: str, inputs: jax.Array, outputs: jax.Array) -> jax.Array:
+        """``outputs`` of the weight ``name``, with its adapter's added where it has one."""
+        if self.adapters is None or name not in self.adapters:
+            return outputs
+        return outputs + self.adapters[name](inputs)
+
+
+class MLP(Adaptable):
     """down(silu(gate x) * up x), or down(relu(up x)^2) for ``relu2``."""
 
     def __init__(self, config: ModelConfig, rngs: nnx.Rngs):
@@ -95,9 +107,11 @@ class MLP(nnx.Module):
         self.down = weight((F, D), ("mlp", "embed"), init_std(config, F), config, rngs)
 
     def __call__(self, x_BTD: Float[Array, "B T D"]) -> Float[Array, "B T D"]:
-        up = constrain(x_BTD @ self.up[...].astype(x_BTD.dtype), "batch", "length", "mlp")
+        up = self.adapted("up", x_BTD, x_BTD @ self.up[...].astype(x_BTD.dtype))
+        up = constrain(up, "batch", "length", "mlp")
         if self.activation is Activation.silu:
-            hidden = jax.nn.silu(x_BTD @ self.gate[...].astype(x_BTD.dtype)) * up
+            gate = self.adapted("gate", x_BTD, x_BTD @ self.gate[...].astype(x_BTD.dtype))
+            hidden = jax.nn.silu(gate) * up
         else:
             hidden = jnp.square(jax.nn.relu(up))
-        return hidden @ self.down[...].astype(x_BTD.dtype)
+        return self.adapted("down", hidden, hidden @ self.down[...].astype(x_BTD.dtype))

@@ -5,12 +5,17 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import msgspec
 from flax import nnx
 from jax.sharding import Mesh
 
 from medr_jax import jsonl, sharding
+from medr_jax.models import lora, pretrained
 from medr_jax.models.config import ModelConfig
+from medr_jax.models.lora import LoraConfig
+from medr_jax.models.pretrained import Source, WeightsConfig
 from medr_jax.models.transformer import Transformer, abstract_model
 from medr_jax.sharding import MeshConfig, make_mesh
 from medr_jax.tokens.tokenizer import Tokenizer
@@ -46,21 +51,37 @@ class Policy(NamedTuple):
         return nnx.merge(self.graph, self.params)
 
 
-class Description(msgspec.Struct, kw_only=True):
+class Adapted(msgspec.Struct, kw_only=True):
+    """What the adapters in a run's checkpoints belong to."""
+
+    lora: LoraConfig
+    base: WeightsConfig
+    base_hash: str
+
+
+class Description(msgspec.Struct, kw_only=True, omit_defaults=True):
     """``model.json``."""
 
     protocol: str
     tokenizer_hash: str
     model: ModelConfig
+    adapted: Adapted | None = None  # None: the checkpoints hold all parameters
 
 
 def save_description(
-    out: Path, model_config: ModelConfig, tokenizer: Tokenizer, protocol: str
+    out: Path,
+    model_config: ModelConfig,
+    tokenizer: Tokenizer,
+    protocol: str,
+    adapted: Adapted | None = None,
 ) -> None:
     """Writes ``out/model.json`` and ``out/tokenizer``."""
     tokenizer.save(out / TOKENIZER)
     described = Description(
-        protocol=protocol, tokenizer_hash=tokenizer.content_hash, model=model_config
+        protocol=protocol,
+        tokenizer_hash=tokenizer.content_hash,
+        model=model_config,
+        adapted=adapted,
     )
     jsonl.write(out / MODEL, [described])
 
@@ -101,8 +122,28 @@ def params_fingerprint(out: Path) -> str:
         checkpoints.close()
 
 
-def load_policy(out: Path, mesh: Mesh | None = None) -> Policy:
+def given_hash(weights: WeightsConfig) -> str:
+    """Identity of weights that a run starts from."""
+    if weights.source is Source.checkpoint:
+        return params_fingerprint(Path(weights.path))
+    return pretrained.weights_hash(weights)
+
+
+def given_model(weights: WeightsConfig, config: ModelConfig, mesh: Mesh) -> Transformer:
+    """The model with these weights, in the dtypes of ``config``."""
+    if weights.source is not Source.checkpoint:
+        return pretrained.load_pretrained(weights, config, mesh)
+    loaded = load_policy(Path(weights.path), mesh)
+    params = jax.tree.map(lambda array: array.astype(jnp.dtype(config.param_dtype)), loaded.params)
+    graph, _ = nnx.split(abstract_model(config))
+    return nnx.merge(graph, params)
+
+
+def load_policy(out: Path, mesh: Mesh | None = None, *, merge: bool = True) -> Policy:
     """The newest checkpoint's weights, on ``mesh`` (default: one device).
+
+    Of a LoRA run the base model with the adapters merged into it, or with ``merge=False`` beside
+    its weights.
 
     Raises:
         ValueError: the folder is no training run, has no checkpoint, or a file was changed.
@@ -113,14 +154,38 @@ def load_policy(out: Path, mesh: Mesh | None = None) -> Policy:
     if tokenizer.content_hash != described.tokenizer_hash:
         raise ValueError(f"{out / TOKENIZER}: not the tokenizer that this model was trained with")
     mesh = mesh or make_mesh(MeshConfig())
-    graph, shapes = nnx.split(abstract_model(described.model))
-    template = sharding.abstract_arrays(shapes, sharding.shardings(shapes, mesh))
+    if described.adapted:
+        model, meta = _adapted_model(out, described.model, described.adapted, mesh)
+        graph, params = nnx.split(lora.merge(model) if merge else model)
+    else:
+        graph, shapes = nnx.split(abstract_model(described.model))
+        template = sharding.abstract_arrays(shapes, sharding.shardings(shapes, mesh))
+        params, meta = _restored(out, template)
+    return Policy(graph, params, tokenizer, described.model, described.protocol, mesh, meta)
+
+
+def _adapted_model(
+    out: Path, config: ModelConfig, adapted: Adapted, mesh: Mesh
+) -> tuple[Transformer, dict[str, Any]]:
+    found = given_hash(adapted.base)
+    if found != adapted.base_hash:
+        raise ValueError(
+            f"{out / MODEL}: its adapters belong to weights {adapted.base_hash[:16]} at "
+            f"{adapted.base.path or adapted.base.source.value}, where {found[:16]} are now; put "
+            "the weights back, or change base.path in that file to where they are"
+        )
+    model = lora.attach(given_model(adapted.base, config, mesh), adapted.lora, mesh, seed=0)
+    graph, adapters, frozen = lora.split(model)
+    adapters, meta = _restored(out, adapters)
+    return nnx.merge(graph, adapters, frozen), meta
+
+
+def _restored(out: Path, template: Any) -> tuple[Any, dict[str, Any]]:
     checkpoints = Checkpoints(out / CHECKPOINTS, read_only=True)
     try:
-        params, meta = checkpoints.restore_params(template)
+        return checkpoints.restore_params(template)
     finally:
         checkpoints.close()
-    return Policy(graph, params, tokenizer, described.model, described.protocol, mesh, meta)
 
 
 def with_vocabulary(model_config: ModelConfig, tokenizer: Tokenizer) -> ModelConfig:

@@ -1,13 +1,15 @@
 """A transformer, an optimizer and a loss made into the pieces that the loop runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from flax import nnx
 from jax.sharding import Mesh
 
 from medr_jax.data.packing import PackedRows
+from medr_jax.models import lora
+from medr_jax.models.config import ModelConfig
+from medr_jax.models.flops import forward_flops
 from medr_jax.models.transformer import Transformer
 from medr_jax.sft.loss import make_loss_fn
 from medr_jax.training.loop import TrainingConfig
@@ -33,14 +35,15 @@ def build(
     capacity: int = 0,
     make_state: Callable[..., TrainState] = create_state,
 ) -> SFT:
-    """State and step for a model, whose arrays the state takes over.
+    """State and step for a model, whose arrays the state takes over: of one with LoRA adapters,
+    only those are trained.
 
     An abstract model with ``make_state=abstract_state`` gives the same step over an abstract
     state, to compile ahead of time.
     """
-    graph, params = nnx.split(model)
+    graph, params, frozen = lora.split(model)
     optimizer = make_optimizer(optimizer_config, config.num_steps, params)
-    state = make_state(params, optimizer, mesh, seed=config.seed)
+    state = make_state(params, optimizer, mesh, seed=config.seed, frozen=frozen)
     step = make_train_step(
         make_loss_fn(graph, capacity=capacity),
         optimizer,
@@ -50,13 +53,27 @@ def build(
     return SFT(graph, state, step)
 
 
-def loss_capacity(packed: PackedRows, micro_rows: int, context_weight: float, mesh: Mesh) -> int:
+def loss_capacity(
+    packed: Sequence[PackedRows], micro_rows: int, context_weight: float, mesh: Mesh
+) -> int:
     """Most positions with a loss that any micro-batch can have; 0 = not worth gathering.
 
     Gathering moves positions between and along rows, so it is left out where devices split those.
     """
     if context_weight or any(mesh.shape[axis] > 1 for axis in ("data", "fsdp", "sequence")):
         return 0
-    densest = int(packed.loss_mask.sum(axis=1, dtype=np.int64).max())
+    densest = max(int(rows.loss_mask.sum(axis=1, dtype=np.int64).max()) for rows in packed)
     capacity = -(-densest * micro_rows // 128) * 128
-    return capacity if capacity < 0.9 * micro_rows * packed.token_ids.shape[1] else 0
+    row_length = packed[0].token_ids.shape[1]
+    return capacity if capacity < 0.9 * micro_rows * row_length else 0
+
+
+def flops_per_token(config: ModelConfig, packed: PackedRows, adapters: bool) -> float:
+    """FLOPs that training needs per token that is not padding: 3 forward passes of one.
+
+    Beside a frozen weight the backward pass has no gradient of the weight to compute, only that
+    of its inputs: 2 forward passes. What the adapters themselves need is left out.
+    """
+    real = packed.segment_ids > 0
+    mean_keys = float(np.mean(packed.positions[real] + 1.0))
+    return (2 if adapters else 3) * forward_flops(config, 1, mean_keys)

@@ -4,14 +4,19 @@ Orbax writes each one under a temporary name and renames it in last; the newest 
 whose contents match their recorded fingerprint is what a run goes on from.
 """
 
+import contextlib
+import dataclasses
 import errno
+import os
 import shutil
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 
 from medr_jax import console
 from medr_jax.training.state import TrainState, fingerprint, named_arrays, with_named_arrays
@@ -32,6 +37,7 @@ class Restored(NamedTuple):
 class Checkpoints:
     """The checkpoints of one run: ``params``, ``opt`` (with step and RNG), ``data``, ``meta``.
 
+    Frozen parameters are left out: they never change, and the run knows where they came from.
     ``read_only`` neither makes nor removes anything.
     """
 
@@ -57,39 +63,52 @@ class Checkpoints:
             OSError: the disk is too full. Older checkpoints are still there.
         """
         step = int(state.step)
-        arrays = named_arrays(state)
+        arrays = _saved_arrays(state)
         self._require_space(arrays)
         params, opt = _split(arrays)
         prints = {"params": fingerprint(params), "opt": fingerprint(opt)}
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                params=ocp.args.StandardSave(params),
-                opt=ocp.args.StandardSave(opt),
-                data=ocp.args.JsonSave(data),
-                meta=ocp.args.JsonSave({**meta, "step": step, "fingerprints": prints}),
-            ),
-            force=True,
-        )
+        with self._disk_errors():
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    params=ocp.args.StandardSave(params),
+                    opt=ocp.args.StandardSave(opt),
+                    data=ocp.args.JsonSave(data),
+                    meta=ocp.args.JsonSave({**meta, "step": step, "fingerprints": prints}),
+                ),
+                force=True,
+            )
 
-    def restore(self, template: TrainState) -> Restored | None:
+    def restore(
+        self, template: TrainState, check: Callable[[dict[str, Any]], None] | None = None
+    ) -> Restored | None:
         """The newest sound checkpoint on the template's shardings; None when there is none.
 
-        A damaged one is named, moved aside, and the one before it used.
+        A damaged one is named, moved aside, and the one before it used. ``check`` sees what a
+        checkpoint says of itself before its arrays are read, and raises where it is of another
+        run: arrays of other shapes are no damage.
 
         Raises:
-            ValueError: there are checkpoints, but every one of them is damaged.
+            ValueError: there are checkpoints, but every one of them is damaged; or ``check``'s.
         """
         steps = self.steps()
-        arrays = named_arrays(template)
+        params, opt = _split(_saved_arrays(template))
         for step in reversed(steps):
             try:
-                params, opt = _split(arrays)
-                found = self._read(step, {"params": params, "opt": opt})
+                meta = self._read(step, {})["meta"]
             except Exception as problem:  # Orbax and TensorStore raise many types
                 self._set_aside(step, problem)
                 continue
-            state = with_named_arrays(template, {**found["params"], **found["opt"]})
+            if check is not None:
+                check(meta)
+            try:
+                found = self._read(step, {"params": params, "opt": opt})
+            except Exception as problem:
+                self._set_aside(step, problem)
+                continue
+            saved = dataclasses.replace(template, frozen=())
+            state = with_named_arrays(saved, {**found["params"], **found["opt"]})
+            state = dataclasses.replace(state, frozen=template.frozen)
             return Restored(state, found["data"], found["meta"])
         if steps:
             raise ValueError(
@@ -131,8 +150,28 @@ class Checkpoints:
             ) from problem
 
     def wait(self) -> None:
-        """Returns when everything saved is complete on disk."""
-        self._manager.wait_until_finished()
+        """Returns when everything saved is complete on disk.
+
+        Raises:
+            OSError: the disk filled up meanwhile. Older checkpoints are still there.
+        """
+        with self._disk_errors():
+            self._manager.wait_until_finished()
+
+    @contextlib.contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        """A full disk as the error that the operating system has for it.
+
+        Background writing fails with many types, at the next save or wait.
+        """
+        try:
+            yield
+        except Exception as problem:
+            if os.strerror(errno.ENOSPC) not in str(problem):
+                raise
+            raise OSError(
+                errno.ENOSPC, "a checkpoint did not fit; older ones are kept", str(self.path)
+            ) from problem
 
     def close(self) -> None:
         """Waits, then frees threads."""
@@ -167,8 +206,11 @@ class Checkpoints:
             f"checkpoint {self.path / str(step)} is damaged ({_first_line(problem)}); moved to "
             f"{target}, trying the one before it"
         )
-        target.parent.mkdir(exist_ok=True)
-        (self.path / str(step)).replace(target)
+        if jax.process_index() == 0:
+            target.parent.mkdir(exist_ok=True)
+            (self.path / str(step)).replace(target)
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices(f"checkpoint {step} is set aside")
         self._manager.reload()
 
     def _require_space(self, arrays: dict[str, Any]) -> None:
@@ -184,6 +226,10 @@ class Checkpoints:
 
 
 _PARAMS = "params."
+
+
+def _saved_arrays(state: TrainState) -> dict[str, Any]:
+    return named_arrays(dataclasses.replace(state, frozen=()))
 
 
 def _split(arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

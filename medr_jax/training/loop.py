@@ -1,8 +1,6 @@
 """The loop that SFT and RL share: steps, metrics a step late, checkpoints, clean stops."""
 
-import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,12 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from medr_jax import console
+from medr_jax import console, jsonl
 from medr_jax.training.checkpoint import Checkpoints
 from medr_jax.training.metrics import DEV, TRAIN, MetricsFile
+from medr_jax.training.pace import Pace, note
+from medr_jax.training.peers import Peers
 from medr_jax.training.signals import StopRequest, stop_requests
+from medr_jax.training.spikes import LossHistory
 from medr_jax.training.state import TrainState
 from medr_jax.training.step import Ratio, host_means
+from medr_jax.training.watch import Tracker, WatchConfig, open_trackers
 
 Batch = dict[str, np.ndarray]
 
@@ -75,52 +77,93 @@ class Task:
     evaluate: Callable[[Any], dict[str, float]] | None = None  # parameters to metrics
     identity: dict[str, Any]  # JSON; a run that goes on from a checkpoint must have the same
     facts: dict[str, Any]  # JSON that is only noted: code, machine, mesh
+    flops_per_token: float = 0.0  # of a step, padding left out; 0 = unknown
+    peak_flops: float = 0.0  # FLOP/s of all devices together; 0 = unknown
+    describe: Callable[[Batch], Iterable[dict[str, Any]]] | None = None  # a batch as JSON lines
 
 
-def train(state: TrainState, task: Task, config: TrainingConfig, out: Path) -> TrainState:
+def train(
+    state: TrainState,
+    task: Task,
+    config: TrainingConfig,
+    out: Path,
+    watch: WatchConfig | None = None,
+) -> TrainState:
     """Runs to ``config.num_steps`` from the newest checkpoint under ``out``, or from ``state``.
 
     Writes ``out/checkpoints`` and ``out/metrics.jsonl``. The state passed in is consumed.
 
     Raises:
-        ValueError: a loss or gradient is not finite (nothing is saved; the batch is), or the
-            checkpoint belongs to another run.
+        ValueError: a loss or gradient is not finite, or a loss a spike (nothing is saved; the
+            batch is), or the checkpoint belongs to another run.
         KeyboardInterrupt, SystemExit: after SIGINT or SIGTERM, once the state is saved.
     """
+    watch = watch or WatchConfig()
     out.mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(out / "checkpoints", keep=config.keep_checkpoints)
+    run = _Run(task, config, out, checkpoints, watch)
     try:
-        run = _Run(task, config, out, checkpoints)
-        state = run.resume(state)
-        with stop_requests() as stop:
-            return run.steps(state, stop)
+        with run.peers.watched():
+            state = run.resume(state)
+            with stop_requests() as stop:
+                return run.steps(state, stop)
     finally:
-        checkpoints.close()
+        run.close()
 
 
 class _Run:
     """One call of ``train``: the state of the loop that is not the model's."""
 
     def __init__(
-        self, task: Task, config: TrainingConfig, out: Path, checkpoints: Checkpoints
+        self,
+        task: Task,
+        config: TrainingConfig,
+        out: Path,
+        checkpoints: Checkpoints,
+        watch: WatchConfig,
     ) -> None:
+        self.peers = Peers(watch.peer_timeout_s)
         self._task = task
         self._config = config
         self._out = out
         self._checkpoints = checkpoints
+        self._watch = watch
         self._metrics = MetricsFile(out / "metrics.jsonl", writes=jax.process_index() == 0)
-        self._clock = time.perf_counter()
+        self._trackers: list[Tracker] = []
+        self._losses = LossHistory(watch.spike_factor)
+        self._pace = Pace(config.num_steps, task.flops_per_token, task.peak_flops)
+
+    def close(self) -> None:
+        """Waits for what is being written."""
+        self._checkpoints.close()
+        for tracker in self._trackers:
+            tracker.close()
 
     def resume(self, state: TrainState) -> TrainState:
         """The newest checkpoint's state, with data and metrics where they were then."""
-        restored = self._checkpoints.restore(state)
-        if restored is None:
-            self._metrics.truncate_after(-1)
-            return state
-        _require_same_run(restored.meta, self._task.identity, self._checkpoints.path)
-        self._task.source.set_state(restored.data)
-        self._metrics.truncate_after(int(restored.state.step))
-        return restored.state
+        restored = self._checkpoints.restore(state, self._require_same_run)
+        step = -1
+        if restored is not None:
+            self._task.source.set_state(restored.data)
+            self._losses.set_state(restored.meta["recent_losses"])
+            state = restored.state
+            step = int(state.step)
+        self._metrics.truncate_after(step)
+        if jax.process_index() == 0:
+            self._trackers = open_trackers(
+                self._watch, self._out, after_step=step, identity=self._task.identity
+            )
+        return state
+
+    def _require_same_run(self, meta: dict[str, Any]) -> None:
+        found, wanted = meta["identity"], self._task.identity
+        for name in sorted(found.keys() | wanted.keys()):
+            if found.get(name) != wanted.get(name):
+                raise ValueError(
+                    f"{self._checkpoints.path}: belongs to another run: {name} is "
+                    f"{found.get(name)!r} there and {wanted.get(name)!r} here; use another output "
+                    "folder or delete this one"
+                )
 
     def steps(self, state: TrainState, stop: StopRequest) -> TrainState:
         """Runs the remaining steps. The host reads a step's metrics while the next one runs."""
@@ -129,18 +172,22 @@ class _Run:
         pending: _Pending | None = None
         with console.bar("training", config.num_steps - start) as advance:
             for number in range(start + 1, config.num_steps + 1):
-                batch = self._task.source.next_batch(state.params)
+                batch = self._task.source.next_batch(state.model_params)
                 placed = self._task.place(batch)
                 state, metrics = self._task.step(state, placed)
                 if pending is not None:
-                    advance(1, self._read(pending))
-                pending = _Pending(number, metrics, _num_tokens(placed["segment_ids"]), batch)
-                if self._is_due(number) or stop.requested:
-                    advance(1, self._read(pending))
+                    advance(1, self._read(pending, stop))
+                segment_ids = placed["segment_ids"]
+                tokens, vote = _num_tokens(segment_ids), self.peers.vote(stop.signal_number)
+                pending = _Pending(number, metrics, tokens, segment_ids.size, vote, batch)
+                if self.peers.alone:
+                    stop.agreed = stop.signal_number
+                if self._is_due(number) or stop.agreed:
+                    advance(1, self._read(pending, stop))
                     pending = None
                     self._pause(number, state, stop)
         self._checkpoints.wait()
-        if stop.requested:
+        if stop.agreed:
             stop.leave("the training is complete and saved")
         return state
 
@@ -153,37 +200,54 @@ class _Run:
         config, last = self._config, number == self._config.num_steps
         evaluates = self._task.evaluate is not None and config.eval_every > 0
         if evaluates and (last or number % config.eval_every == 0):
-            self._metrics.append(DEV, number, self._task.evaluate(state.params))
-        if last or stop.requested or number % config.checkpoint_every == 0:
-            meta = {"identity": self._task.identity, "facts": self._task.facts}
+            self._log(DEV, number, self._task.evaluate(state.model_params))
+        if last or stop.agreed or number % config.checkpoint_every == 0:
+            meta = {
+                "identity": self._task.identity,
+                "facts": self._task.facts,
+                "recent_losses": self._losses.get_state(),
+            }
             self._checkpoints.save(state, self._task.source.get_state(), meta)
-        if stop.requested and not last:
+        if stop.agreed and not last:
             self._checkpoints.wait()
             stop.leave(f"stopped after step {number}; the checkpoint is saved")
-        self._clock = time.perf_counter()
+        self._pace.restart()
+        self.peers.progress(f"the pause after step {number}")
 
-    def _read(self, pending: "_Pending") -> str:
+    def _read(self, pending: "_Pending", stop: StopRequest) -> str:
         """Waits for a step's metrics, writes them; returns a note for the progress bar."""
         values = {"loss": 0.0} | host_means(pending.metrics)  # 0 where nothing is trained on
-        self._require_finite(pending, values)
-        now = time.perf_counter()
-        seconds, self._clock = now - self._clock, now
-        tokens = int(pending.num_tokens)
-        values |= {"tokens": tokens, "tokens_per_s": round(tokens / seconds, 1)}
+        tokens, stop.agreed = int(pending.num_tokens), int(pending.vote)
+        self.peers.progress(f"step {pending.number}")
+        self._require_sound(pending, values)
+        values |= {"tokens": tokens, "padding_share": round(1 - tokens / pending.size, 4)}
+        values |= self._pace.step(pending.number, tokens)
         if pending.number % self._config.log_every == 0 or pending.number == self._config.num_steps:
-            self._metrics.append(TRAIN, pending.number, values)
-        return f"loss {values['loss']:.3f}  {values['tokens_per_s']:,.0f} tokens/s"
+            self._log(TRAIN, pending.number, values)
+        return note(values)
 
-    def _require_finite(self, pending: "_Pending", values: dict[str, float]) -> None:
-        if math.isfinite(values["loss"]) and math.isfinite(values["grad_norm"]):
+    def _log(self, kind: str, step: int, values: dict[str, float]) -> None:
+        self._metrics.append(kind, step, values)
+        for tracker in self._trackers:
+            tracker.append(kind, step, values)
+
+    def _require_sound(self, pending: "_Pending", values: dict[str, float]) -> None:
+        problem = self._losses.problem(values["loss"], values["grad_norm"])
+        if not problem:
             return
-        path = self._out / f"bad_batch_step_{pending.number}_process_{jax.process_index()}.npz"
+        name = f"bad_batch_step_{pending.number}_process_{jax.process_index()}"
+        path = self._out / f"{name}.npz"
         np.savez(path, **pending.batch)
+        shown = str(path)
+        if self._task.describe is not None:
+            text = self._out / f"{name}.jsonl"
+            jsonl.write(text, self._task.describe(pending.batch))
+            shown += f", as text in {text}"
         saved = self._checkpoints.steps()
         raise ValueError(
-            f"step {pending.number}: loss {values['loss']}, gradient norm {values['grad_norm']}; "
-            f"the batch is in {path}, the last checkpoint is of step {saved[-1] if saved else 0}; "
-            "lower optimizer.learning_rate or raise optimizer.warmup_steps"
+            f"step {pending.number}: {problem}; the batch is in {shown}; the last checkpoint is "
+            f"of step {saved[-1] if saved else 0}; lower optimizer.learning_rate or raise "
+            "optimizer.warmup_steps"
         )
 
 
@@ -194,19 +258,11 @@ class _Pending:
     number: int
     metrics: dict[str, Ratio]
     num_tokens: jax.Array  # () of the whole batch, padding left out
+    size: int  # the same with padding
+    vote: jax.Array | int  # the signal to stop that any process got, 0 = none
     batch: Batch  # this process's part
 
 
 @jax.jit
 def _num_tokens(segment_ids: jax.Array) -> jax.Array:
     return jnp.count_nonzero(segment_ids)
-
-
-def _require_same_run(meta: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
-    found = meta["identity"]
-    for name in sorted(found.keys() | wanted.keys()):
-        if found.get(name) != wanted.get(name):
-            raise ValueError(
-                f"{path}: belongs to another run: {name} is {found.get(name)!r} there and "
-                f"{wanted.get(name)!r} here; use another output folder or delete this one"
-            )

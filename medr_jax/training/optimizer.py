@@ -155,7 +155,10 @@ def map_params(function: Callable[[tuple[str, ...], int], Any], params: Any) -> 
 
 
 def _is_matrix(axes: tuple[str, ...]) -> bool:
-    """Maps the residual stream to something else or back: no bias, norm, tap or embedding."""
+    """Maps the residual stream to something else or back, or is one of the two matrices of an
+    adapter: no bias, norm, tap or embedding."""
+    if "rank" in axes:
+        return True
     return len(axes) > 1 and "embed" in axes and not {"vocab", "taps"} & set(axes)
 
 

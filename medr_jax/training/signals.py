@@ -15,12 +15,8 @@ class StopRequest:
     """Whether someone asked to stop, and which signal it was."""
 
     def __init__(self) -> None:
-        self.signal_number = 0
-
-    @property
-    def requested(self) -> bool:
-        """True after the first signal."""
-        return self.signal_number != 0
+        self.signal_number = 0  # the one that this process got
+        self.agreed = 0  # the one that all processes of the run act on, from the same step on
 
     def leave(self, message: str) -> None:
         """Says ``message`` and how to go on, then ends as the signal asks.
@@ -30,7 +26,7 @@ class StopRequest:
             SystemExit: after SIGTERM, with code 143.
         """
         console.say(f"{message}; run the same command to go on")
-        if self.signal_number == signal.SIGINT:
+        if self.agreed == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(TERMINATED)
 

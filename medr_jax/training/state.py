@@ -20,29 +20,55 @@ from medr_jax import sharding
 class TrainState:
     """Everything that changes while training, but for the place in the data."""
 
-    params: Any  # nnx.State of nnx.Param
+    params: Any  # nnx.State of nnx.Param: what is trained
     opt_state: Any
     step: jax.Array  # int32 scalar: optimizer steps done
     rng: jax.Array  # uint32 key data, constant; a step folds its number in
+    frozen: Any = ()  # nnx.State of the parameters that are not trained (LoRA's base model)
+
+    @property
+    def model_params(self) -> Any:
+        """All parameters of the model, trained and frozen, without a copy."""
+        return join_params(self.params, self.frozen)
+
+
+def join_params(params: Any, frozen: Any) -> Any:
+    """Trained and frozen parameters as the one tree that ``nnx.merge`` takes."""
+    return nnx.merge_state(params, frozen) if jax.tree.leaves(frozen) else params
 
 
 def create_state(
-    params: Any, optimizer: optax.GradientTransformation, mesh: Mesh, *, seed: int
+    params: Any,
+    optimizer: optax.GradientTransformation,
+    mesh: Mesh,
+    *,
+    seed: int,
+    frozen: Any = (),
 ) -> TrainState:
-    """Step 0. Optimizer moments are sharded at birth, as their parameters are."""
+    """Step 0. Optimizer moments are sharded at birth, as their parameters are.
+
+    ``frozen`` parameters, already on the mesh, have no moments and are taken as they are.
+    """
     first = _first_state(optimizer, seed)
     layout = layout_of(jax.eval_shape(first, params), mesh)
-    return jax.jit(first, out_shardings=layout)(params)
+    state = jax.jit(first, out_shardings=layout)(params)
+    return dataclasses.replace(state, frozen=frozen)
 
 
 def abstract_state(
-    params: Any, optimizer: optax.GradientTransformation, mesh: Mesh, *, seed: int
+    params: Any,
+    optimizer: optax.GradientTransformation,
+    mesh: Mesh,
+    *,
+    seed: int,
+    frozen: Any = (),
 ) -> TrainState:
     """What ``create_state`` would make, as shapes with shardings: nothing is allocated.
 
     ``params`` may be abstract, and the mesh one of devices that are not there.
     """
     shapes = jax.eval_shape(_first_state(optimizer, seed), params)
+    shapes = dataclasses.replace(shapes, frozen=frozen)
     return sharding.abstract_arrays(shapes, layout_of(shapes, mesh))
 
 

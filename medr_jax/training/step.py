@@ -10,7 +10,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from medr_jax import sharding
-from medr_jax.training.state import TrainState, state_shardings
+from medr_jax.training.state import TrainState, join_params, state_shardings
 
 
 class Ratio(NamedTuple):
@@ -31,7 +31,7 @@ def host_means(ratios: Mapping[str, Ratio]) -> dict[str, float]:
 
 LossFn = Callable[[Any, dict[str, jax.Array], jax.Array], dict[str, Ratio]]
 """``loss_fn(params, micro_batch, rng)``: named ratios. "loss" is minimised; the count of each
-must not depend on the parameters."""
+must not depend on the parameters, which are all of the model's, trained or frozen."""
 
 
 def gradients(
@@ -93,7 +93,11 @@ def make_train_step(
 
     def step(state: TrainState, batch: dict[str, jax.Array]):
         rng = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
-        grads, ratios = gradients(loss_fn, state.params, batch, rng, layout.params)
+
+        def trained_loss(params: Any, micro: dict[str, jax.Array], rng: jax.Array):
+            return loss_fn(join_params(params, state.frozen), micro, rng)
+
+        grads, ratios = gradients(trained_loss, state.params, batch, rng, layout.params)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         one = jnp.ones(())
         metrics = {
@@ -106,6 +110,7 @@ def make_train_step(
             opt_state=opt_state,
             step=state.step + 1,
             rng=state.rng,
+            frozen=state.frozen,
         )
         return new, metrics
 

@@ -47,6 +47,8 @@ def test_rows_by_hand():
     assert packed.counts == {
         "trajectories": 3,
         "dropped_too_long": 0,
+        "cut_too_long": 0,
+        "cut_tokens": 0,
         "rows": 2,
         "tokens": 9,
         "trained_tokens": 5,
@@ -66,6 +68,47 @@ def test_a_trajectory_that_does_not_fit_is_dropped_whole_and_counted():
     assert packed.counts["dropped_too_long"] == 1
     assert packed.trajectory_rows.tolist() == [-1, 0]
     assert packed.num_tokens == 3
+
+
+def research() -> Ledger:
+    """Question 4 tokens, turn 3, observation 5, turn 3, observation 4, turn 2: 21 in all."""
+    made = Ledger(TOKENIZER, PROTOCOL)
+    for context, completion in ((4, 3), (5, 3), (4, 2)):
+        role = Role.TOOL if made.num_turns else Role.USER
+        made.append_encoded_context([1] * context, [role] * context)
+        made.append_completion([2] * completion)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("row_length", "kept"),
+    [(21, 21), (20, 15), (15, 15), (14, 7), (12, 7), (7, 7)],
+)
+def test_cutting_leaves_whole_turns_and_no_observation_after_them(row_length, kept):
+    packed = packing.pack([research()], row_length, packing.TooLong.cut)
+    assert packed.num_tokens == kept
+    # Row 14 has room for two tokens of the second turn, row 12 for the whole observation before
+    # it; neither may stay without what follows.
+    assert packed.token_ids[0, :kept][-1] == 2
+    assert packed.counts["cut_too_long"] == int(kept < 21)
+    assert packed.counts["cut_tokens"] == 21 - kept
+    assert packed.counts["dropped_too_long"] == 0
+
+
+def test_what_cannot_be_cut_to_fit_is_dropped():
+    short = ledger([3, 4], [5])
+    packed = packing.pack([research(), short], 6, packing.TooLong.cut)
+    assert packed.counts["dropped_too_long"] == 1 and packed.counts["cut_too_long"] == 0
+    assert packed.num_tokens == 3
+
+
+def test_a_cut_trajectory_is_trained_as_its_beginning_was():
+    whole = packing.pack([research()], 21)
+    cut = packing.pack([research()], 18, packing.TooLong.cut)
+    for name in ("token_ids", "positions", "segment_ids"):
+        np.testing.assert_array_equal(getattr(cut, name)[0, :15], getattr(whole, name)[0, :15])
+    np.testing.assert_array_equal(cut.loss_mask[0, :14], whole.loss_mask[0, :14])
+    assert cut.loss_mask[0, 14:].sum() == 0, "the last token kept predicts nothing"
 
 
 def test_nothing_that_fits_says_what_to_raise():

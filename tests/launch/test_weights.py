@@ -46,6 +46,7 @@ def imported(theirs, tmp_path_factory):
 def settings(**values) -> SimpleNamespace:
     given = {name: str(value) for name, value in values.items()}
     defaults = {"protocol": "chatml", "dtype": "float32", "param_dtype": "", "mesh": MeshConfig()}
+    defaults |= {"adapters": False}
     return SimpleNamespace(**{**defaults, **given})
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medr_jax.data import packing
-from medr_jax.loader.pipeline import DataConfig, Loader, evaluation_batches
+from medr_jax.loader.pipeline import DataConfig, Loader, MixedDataset, evaluation_batches
 from medr_jax.loader.relabel import Relabeller
 from medr_jax.testing.tokens import byte_tokenizer
 from medr_jax.tokens.ledger import Ledger
@@ -119,3 +119,59 @@ def test_held_out_batches_hold_each_row_once_in_one_shape(packed):
 def test_wrong_settings_are_named(field, value):
     with pytest.raises(ValueError, match=f"data.{field}={value}"):
         DataConfig(**{field: value})
+
+
+def other_rows(first: int, count: int):
+    """Rows of another dataset, whose tokens start at ``first``."""
+    ledgers = []
+    for number in range(count):
+        ledger = Ledger(TOKENIZER, get_protocol("compact"))
+        ledger.append_encoded_context([first + number] * 2, [Role.USER] * 2)
+        ledger.append_completion([first + number] * 2)
+        ledgers.append(ledger)
+    return packing.pack(ledgers, 5)
+
+
+def test_datasets_are_mixed_by_share_each_in_epochs_of_its_own(packed):
+    mix = [MixedDataset(path="b", share=0.25), MixedDataset(path="c", share=0.25)]
+    config = DataConfig(mix=mix)
+    others = [other_rows(110, 3), other_rows(210, 40)]
+
+    def loader(**processes):
+        return Loader(packed, config, batch_rows=4, seed=1, mixed=others, **processes)
+
+    rows = np.array(stream(loader(), 56))  # 224 rows
+    counts = [int(((low <= rows) & (rows < low + 100)).sum()) for low in (0, 100, 200)]
+    # By size, 7 : 3 : 40 rows, they would be about 31, 13 and 179.
+    np.testing.assert_allclose(counts, [112, 56, 56], atol=1)
+    own = rows[rows < 100]
+    assert sorted(own[:NUM_ROWS]) == list(range(NUM_ROWS)), "an epoch has every row once"
+    small = rows[(rows >= 100) & (rows < 200)]
+    assert sorted(small[:3]) == sorted(small[3:6]) == [100, 101, 102]
+    # Any prefix is mixed: the share holds from the first batches on.
+    assert abs((rows[:40] >= 100).mean() - 0.5) < 0.06
+    # The stream is the same for two processes, and goes on where it stopped.
+    halves = [loader(process_index=i, process_count=2) for i in range(2)]
+    parts = [stream(half, 4) for half in halves]
+    assert sorted(parts[0] + parts[1]) == sorted(rows[:16].tolist())
+    first = loader()
+    stream(first, 5)
+    second = loader()
+    second.set_state(first.get_state())
+    assert stream(second, 3) == stream(first, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MixedDataset(path="", share=0.5), "name a dataset's folder"),
+        (lambda: MixedDataset(path="a", share=1.0), "share=1.0"),
+        (
+            lambda: DataConfig(mix=[MixedDataset(path=p, share=0.5) for p in "ab"]),
+            "leave nothing for the run's own",
+        ),
+    ],
+)
+def test_wrong_mixtures_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

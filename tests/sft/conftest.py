@@ -12,6 +12,7 @@ import pytest
 from medr_jax.testing.training import invented_dataset
 from medr_jax.training.compile_cache import enable_compile_cache
 from medr_jax.training.metrics import read_metrics
+from medr_jax.training.pace import TIMINGS
 
 SCRIPT = Path(__file__).with_name("run_sft.py")
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +72,7 @@ def curve():
 
     def curve(out: Path) -> list[dict]:
         return [
-            {name: value for name, value in record.items() if name != "tokens_per_s"}
+            {name: value for name, value in record.items() if name not in TIMINGS}
             for record in read_metrics(out / "metrics.jsonl")
         ]
 

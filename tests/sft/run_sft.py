@@ -17,6 +17,7 @@ from medr_jax.training.compile_cache import enable_compile_cache
 from medr_jax.training.distributed import DistributedConfig, connect
 from medr_jax.training.loop import TrainingConfig
 from medr_jax.training.optimizer import OptimizerConfig, OptimizerName
+from medr_jax.training.watch import WatchConfig
 
 MODEL = ModelConfig(
     num_layers=2, embed_dim=32, num_heads=2, num_kv_heads=2, head_dim=16, mlp_dim=64,
@@ -25,7 +26,7 @@ MODEL = ModelConfig(
 
 
 def run(dataset: Path, out: Path, settings: dict):
-    """``train_sft`` on the invented dataset; ``settings`` change mesh, data and training."""
+    """``train_sft`` on the invented dataset; ``settings`` change mesh, data, training and watch."""
     training = {"num_steps": 24, "batch_rows": 4, "eval_every": 10, "checkpoint_every": 6}
     return train_sft(
         TrajectoryData(
@@ -37,6 +38,7 @@ def run(dataset: Path, out: Path, settings: dict):
         DataConfig(row_length=128, **settings.get("data", {})),
         TrainingConfig(**{**training, **settings.get("training", {})}),
         out,
+        watch=WatchConfig(**settings.get("watch", {})),
     )
 
 

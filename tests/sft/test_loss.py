@@ -125,9 +125,9 @@ def test_gathering_changes_nothing(model, ledgers, layouts):
     batch = dict(layouts["packed"])
     batch["loss_weights"] = batch["loss_mask"].astype(np.float32)
     rows = packing.pack(ledgers, batch["loss_mask"].shape[1])
-    capacity = loss_capacity(rows, 8, 0.0, mesh)
+    capacity = loss_capacity([rows], 8, 0.0, mesh)
     assert batch["loss_mask"].sum() <= capacity < batch["loss_mask"].size
-    assert loss_capacity(rows, 8, 0.3, mesh) == 0, "all positions have a loss"
+    assert loss_capacity([rows], 8, 0.3, mesh) == 0, "all positions have a loss"
     full, full_means = whole_gradient(model, batch, 1)
     gathered, means = whole_gradient(model, batch, 1, capacity=capacity)
     assert distance(full, gathered) < 1e-5

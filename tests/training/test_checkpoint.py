@@ -100,6 +100,18 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(store, capsys)
     assert store.restore(new_state()).meta["step"] == 2
 
 
+def test_a_checkpoint_of_other_shapes_is_another_runs_and_stays(store):
+    save(store, 1)
+
+    def refuse(meta):
+        raise ValueError(f"another run: {meta['note']}")
+
+    other = jax.tree.map(lambda a: jnp.zeros((*a.shape, 2), a.dtype), new_state())
+    with pytest.raises(ValueError, match="another run: n"):
+        store.restore(other, refuse)
+    assert store.steps() == [1] and not (store.path.parent / "damaged").exists()
+
+
 def test_arrays_that_were_swapped_for_others_are_noticed(store):
     save(store, 1, 2)
     shutil.rmtree(store.path / "2" / "params")
@@ -144,6 +156,23 @@ def test_a_full_disk_is_an_error_before_anything_is_removed(store, monkeypatch):
         store.save(at_step(3), {}, {})
     assert problem.value.errno == errno.ENOSPC
     assert store.steps() == [1, 2]
+
+
+def test_a_disk_that_fills_up_while_writing_is_named_too(store, monkeypatch):
+    save(store, 1)
+
+    def fail(*arguments, **named):
+        raise RuntimeError("INTERNAL: write failed: No space left on device [type.googleapis]")
+
+    monkeypatch.setattr(store._manager, "save", fail)
+    with pytest.raises(OSError, match="did not fit; older ones are kept") as problem:
+        store.save(at_step(2), {}, {})
+    assert problem.value.errno == errno.ENOSPC
+    monkeypatch.setattr(store._manager, "wait_until_finished", fail)
+    with pytest.raises(OSError, match="did not fit"):
+        store.wait()
+    monkeypatch.undo()
+    assert store.restore(new_state()).meta["step"] == 1
 
 
 def test_reading_changes_no_file(store):

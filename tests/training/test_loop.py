@@ -16,8 +16,10 @@ from medr_jax.sharding import MeshConfig, make_mesh
 from medr_jax.training import loop
 from medr_jax.training.loop import Task, TrainingConfig, train
 from medr_jax.training.metrics import DEV, TRAIN, read_metrics
+from medr_jax.training.pace import TIMINGS
 from medr_jax.training.state import create_state, fingerprint
 from medr_jax.training.step import Ratio, make_place, make_train_step
+from medr_jax.training.watch import WatchConfig
 
 
 class Line(nnx.Module):
@@ -87,7 +89,7 @@ def run(out, source: Source | None = None, identity: str = "run", **changes):
 def curve(out) -> list[dict]:
     """The metrics file without speeds, which differ between runs."""
     return [
-        {name: value for name, value in record.items() if name != "tokens_per_s"}
+        {name: value for name, value in record.items() if name not in TIMINGS}
         for record in read_metrics(out / "metrics.jsonl")
     ]
 
@@ -162,6 +164,42 @@ def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
     assert sorted(int(f.name) for f in (tmp_path / "checkpoints").iterdir()) == [4]
     final = run(tmp_path)  # with the data put right it goes on from step 4
     assert int(final.step) == 12
+
+
+class Steady(Source):
+    """Losses that hardly move, but for one batch."""
+
+    def __init__(self, odd: int = -1):
+        super().__init__()
+        self.odd = odd
+
+    def next_batch(self, params):
+        batch = super().next_batch(params)
+        offset = 1e4 if self.next - 1 == self.odd else 30.0
+        return batch | {"y": np.full_like(batch["y"], offset)}
+
+
+LONG = {"num_steps": 44, "eval_every": 0, "checkpoint_every": 38}
+
+
+def spiking(out, odd: int, factor: float):
+    state, task = make(Steady(odd))
+    task.describe = lambda batch: [{"text": f"y = {batch['y'].max():.0f}"}]
+    return train(state, task, config(**LONG), out, WatchConfig(spike_factor=factor))
+
+
+def test_a_loss_that_leaps_stops_before_it_is_saved(tmp_path):
+    with pytest.raises(ValueError, match=r"step 41: loss .*times the median of the last 32") as p:
+        spiking(tmp_path, odd=40, factor=20.0)
+    assert "the last checkpoint is of step 38" in str(p.value)
+    assert "watch.spike_factor=20" in str(p.value)
+    text = tmp_path / "bad_batch_step_41_process_0.jsonl"
+    assert str(text) in str(p.value) and "y = 10000" in text.read_text()
+    # What came before is remembered in the checkpoint: the run that goes on stops there again,
+    # though it has seen only two losses itself.
+    with pytest.raises(ValueError, match="step 41: loss"):
+        spiking(tmp_path, odd=40, factor=20.0)
+    assert int(spiking(tmp_path, odd=40, factor=0.0).step) == 44
 
 
 def test_a_checkpoint_of_another_run_is_refused(whole):

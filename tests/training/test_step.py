@@ -110,6 +110,28 @@ def test_a_step_consumes_its_state_and_compiles_once(made):
     assert step._cache_size() == 1, "the new state must lie exactly where the old one did"
 
 
+def test_a_step_needs_no_second_copy_of_its_state(made):
+    state, step, mesh = made
+    placed = make_place(mesh, 1)({"values": VALUES, "mask": MASK})
+    compiled = step.lower(state, placed).compile()
+    held = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+    assert compiled.memory_analysis().alias_size_in_bytes >= held
+
+
+def test_each_step_has_noise_of_its_own(made):
+    def noisy(params, micro, rng):
+        one = jnp.ones(())
+        return {"loss": Ratio(0.0 * jnp.sum(params["slope"][...]), one),
+                "noise": Ratio(jax.random.normal(rng), one)}  # fmt: skip
+
+    state, _, mesh = made
+    step = make_train_step(noisy, optax.sgd(0.5), lambda step: 0.5 + 0 * step, state)
+    placed = make_place(mesh, 1)({"values": VALUES, "mask": MASK})
+    state, first = step(state, placed)
+    _, second = step(state, placed)
+    assert float(first["noise"].total) != float(second["noise"].total)
+
+
 def test_placing_cuts_rows_into_micro_batches(made):
     placed = make_place(made[2], 2)({"rows": np.arange(8).reshape(4, 2)})
     np.testing.assert_array_equal(placed["rows"], [[[0, 1], [2, 3]], [[4, 5], [6, 7]]])

@@ -44,6 +44,7 @@ def real_batch(rows: int, length: int) -> dict[str, np.ndarray]:
         target_roles=ones.astype(np.int8),
         trajectory_rows=np.zeros(0, np.int32),
         trajectory_offsets=np.zeros(0, np.int32),
+        trajectory_cut=np.zeros(0, np.int32),
     )
     return next(evaluation_batches(packed, DataConfig(row_length=length), batch_rows=rows))
 
