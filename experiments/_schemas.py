@@ -27,6 +27,7 @@ SCHEMAS = {
     "data": "medr_jax.loader.pipeline:DataConfig",
     "agent": "medr_jax.agent.loop:AgentLimits",
     "sampling": "medr_jax.sampling.engine:EngineConfig",
+    "rl": "medr_jax.rl.config:RLConfig",
     "compile": "medr_jax.launch.compile.check:CompileConfig",
     "bench": "medr_jax.launch.bench.job:BenchConfig",
     "loop_bench": "medr_jax.launch.bench.loop:LoopBenchConfig",

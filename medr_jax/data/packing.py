@@ -12,12 +12,12 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import filelock
 import numpy as np
 
 from medr_jax import console, jsonl
-from medr_jax.tokens.ledger import Ledger
 from medr_jax.tokens.protocol import Role
 
 PACKING_VERSION = 2
@@ -40,6 +40,15 @@ class TooLong(enum.Enum):
 
     drop = "drop"
     cut = "cut"
+
+
+class Recorded(Protocol):
+    """Tokens of one trajectory with their roles and mask: a ``Ledger``, or a rollout of one."""
+
+    token_ids: np.ndarray
+    roles: np.ndarray
+    turns: np.ndarray
+    loss_mask: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +131,7 @@ def fitting_length(turns: np.ndarray, loss_mask: np.ndarray, row_length: int) ->
 
 
 def pack(
-    ledgers: Iterable[Ledger], row_length: int, too_long: TooLong = TooLong.drop
+    ledgers: Iterable[Recorded], row_length: int, too_long: TooLong = TooLong.drop
 ) -> PackedRows:
     """Places ledgers into rows of ``row_length``; ``too_long`` says what becomes of longer ones.
 
@@ -164,7 +173,7 @@ def pack(
 
 
 def _arrays(
-    ledger: Ledger, row_length: int, too_long: TooLong
+    ledger: Recorded, row_length: int, too_long: TooLong
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Token ids, roles and mask, shortened where asked, and how many tokens that took away."""
     token_ids, roles, mask = ledger.token_ids, ledger.roles, ledger.loss_mask
@@ -186,7 +195,7 @@ def cached(
     cache_dir: Path,
     identity: Mapping[str, str | int],
     row_length: int,
-    ledgers: Callable[[], Iterable[Ledger]],
+    ledgers: Callable[[], Iterable[Recorded]],
     too_long: TooLong = TooLong.drop,
 ) -> PackedRows:
     """``pack(ledgers(), row_length, too_long)``, kept on disk under what determines it.

@@ -1,14 +1,12 @@
 """What one rollout achieved, and what a set of them says about an agent."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 from medr_jax.eval import statistics
 from medr_jax.eval.statistics import Cell
-from medr_jax.grading import match
-from medr_jax.types import OPEN_KINDS, Hit, Question, Record, Status, Trajectory, Turn
-
-DocumentText = Callable[[str], str]
-"""The whole text of a document by id, "" when there is none."""
+from medr_jax.grading import evidence, match
+from medr_jax.grading.evidence import DocumentText
+from medr_jax.types import OPEN_KINDS, Question, Record, Status, Trajectory, Turn
 
 METRICS = {
     "exact_match": "exact match",
@@ -64,13 +62,7 @@ def grade(
     """Grades one rollout; see ``match.supports`` for what counts as evidence."""
     question, answer = trajectory.question, trajectory.answer
     correct = answer is not None and match.is_correct(answer.text, question)
-    cited = tuple(dict.fromkeys(answer.citations)) if answer else ()
-    shown = {hit.doc_id for hit in shown_hits(trajectory)}
-    supporting = [
-        doc_id
-        for doc_id in cited
-        if doc_id in shown and match.supports(doc_id, document_text(doc_id), question, names)
-    ]
+    supporting = evidence.supporting_documents(trajectory, names, document_text)
     attempted, valid = count_calls(trajectory.turns)
     queries, next_entity = count_next_entity(trajectory, names)
     return Result(
@@ -78,7 +70,7 @@ def grade(
         trajectory=trajectory,
         correct=correct,
         supported=correct and bool(supporting),
-        num_citations=len(cited),
+        num_citations=len(evidence.cited_documents(trajectory)),
         num_supporting=len(supporting),
         attempted_calls=attempted,
         valid_calls=valid,
@@ -87,13 +79,6 @@ def grade(
         unseen=unseen,
         unseen_entities=unseen_entities,
     )
-
-
-def shown_hits(trajectory: Trajectory) -> Iterable[Hit]:
-    """Every hit the agent saw, in order."""
-    for turn in trajectory.turns:
-        for result in turn.results:
-            yield from result.hits
 
 
 def count_calls(turns: Sequence[Turn]) -> tuple[int, int]:
@@ -120,10 +105,8 @@ def count_calls(turns: Sequence[Turn]) -> tuple[int, int]:
 def count_next_entity(trajectory: Trajectory, names: match.Names) -> tuple[int, int]:
     """(queries made while something was left to find, those whose hits held it).
 
-    The chain's entities are to be found in order. A hit holds the next one when it is the
-    document about it, or the document about the entity before it and names it in what was
-    shown (title and snippet). One query may find several. Reading a document finds entities
-    too, but is no query.
+    The chain's entities are to be found in order (``evidence.holds_next``). One query may find
+    several. Reading a document finds entities too, but is no query.
     """
     chain = match.entity_ids(trajectory.question.chain, trajectory.question.answer_id)
     found = queries = successes = 0
@@ -132,24 +115,12 @@ def count_next_entity(trajectory: Trajectory, names: match.Names) -> tuple[int, 
             if found == len(chain):
                 return queries, successes
             before = found
-            while found < len(chain) and _holds_next(result.hits, chain, found, names):
+            while found < len(chain) and evidence.holds_next(result.hits, chain, found, names):
                 found += 1
             if call.name == QUERY_TOOL and result.status is Status.OK:
                 queries += 1
                 successes += found > before
     return queries, successes
-
-
-def _holds_next(
-    hits: Sequence[Hit], chain: tuple[str, ...], found: int, names: match.Names
-) -> bool:
-    wanted = chain[found]
-    previous = chain[found - 1] if found else None
-    return any(
-        hit.doc_id == wanted
-        or (hit.doc_id == previous and match.mentions(f"{hit.title} {hit.snippet}", names(wanted)))
-        for hit in hits
-    )
 
 
 class Summary(Record):

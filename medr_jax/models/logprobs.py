@@ -3,8 +3,8 @@
 SFT and RL losses are made of these; the sampler's own logprobs (``sampling.logits``) agree.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -46,16 +46,59 @@ def token_logprobs(
     devices that the tokens are split over.
     """
 
+    settings = (chunk_size, temperature, banned_ids)
+    return _by_chunks(model, hidden, targets, _target_logprob, settings)
+
+
+def token_logprobs_and_entropy(
+    model: Transformer,
+    hidden: Float[Array, "*batch D"],
+    targets: Int[Array, "*batch"],
+    *,
+    chunk_size: int = 512,
+    temperature: float = 1.0,
+    banned_ids: Sequence[int] = (),
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """``token_logprobs`` and beside each the entropy (nats) of the distribution it is drawn from.
+
+    H = logsumexp(logits) - sum_v p_v logits_v.
+    """
+
+    def both(logits_RCV: jax.Array, targets_RC: jax.Array) -> tuple[jax.Array, jax.Array]:
+        normalizer_RC = jax.nn.logsumexp(logits_RCV, axis=-1)
+        p_RCV = jnp.exp(logits_RCV - normalizer_RC[..., None])
+        # A banned logit is huge and its probability exactly 0.
+        mean_RC = jnp.sum(jnp.where(p_RCV > 0, p_RCV * logits_RCV, 0.0), axis=-1)
+        return _target_logprob(logits_RCV, targets_RC), normalizer_RC - mean_RC
+
+    settings = (chunk_size, temperature, banned_ids)
+    return _by_chunks(model, hidden, targets, both, settings)
+
+
+def _target_logprob(logits_RCV: jax.Array, targets_RC: jax.Array) -> jax.Array:
+    # A masked sum, not a gather: it stays local where the vocabulary is split over devices.
+    chosen = jnp.arange(logits_RCV.shape[-1]) == targets_RC[..., None]
+    target_RC = jnp.sum(jnp.where(chosen, logits_RCV, 0.0), axis=-1)
+    return target_RC - jax.nn.logsumexp(logits_RCV, axis=-1)
+
+
+def _by_chunks(
+    model: Transformer,
+    hidden: jax.Array,
+    targets: jax.Array,
+    reduce: Callable[[jax.Array, jax.Array], Any],
+    settings: tuple[int, float, Sequence[int]],
+) -> Any:
+    """``reduce(logits, targets)``, of which only a chunk of logits exists at a time."""
+    chunk_size, temperature, banned_ids = settings
+
     @jax.checkpoint
-    def chunk(inputs: tuple[jax.Array, jax.Array]) -> jax.Array:
+    def chunk(inputs: tuple[jax.Array, jax.Array]) -> Any:
         hidden_RCD, targets_RC = inputs
         hidden_RCD = constrain(hidden_RCD, "batch", "length", "activation")
         logits_RCV = policy_logits(model.logits(hidden_RCD), temperature, banned_ids)
         logits_RCV = constrain(logits_RCV, "batch", "length", "vocab")
-        # A masked sum, not a gather: it stays local where the vocabulary is split over devices.
-        chosen = jnp.arange(logits_RCV.shape[-1]) == targets_RC[..., None]
-        target_RC = jnp.sum(jnp.where(chosen, logits_RCV, 0.0), axis=-1)
-        return target_RC - jax.nn.logsumexp(logits_RCV, axis=-1)
+        return reduce(logits_RCV, targets_RC)
 
     hidden_NTD, num_chunks = _rows_and_chunks(hidden, chunk_size)
     N, T = hidden_NTD.shape[:2]
@@ -66,8 +109,10 @@ def token_logprobs(
         rows = jnp.pad(rows, ((0, 0), (0, padding)) + ((0, 0),) * (rows.ndim - 2))
         return jnp.moveaxis(rows.reshape(N, -1, num_chunks, *rows.shape[2:]), 2, 0)
 
-    logprobs = jax.lax.map(chunk, (cut(hidden_NTD), cut(targets.reshape(N, T))))
-    return jnp.moveaxis(logprobs, 0, 2).reshape(N, -1)[:, :T].reshape(targets.shape)
+    def uncut(values: jax.Array) -> jax.Array:
+        return jnp.moveaxis(values, 0, 2).reshape(N, -1)[:, :T].reshape(targets.shape)
+
+    return jax.tree.map(uncut, jax.lax.map(chunk, (cut(hidden_NTD), cut(targets.reshape(N, T)))))
 
 
 def _rows_and_chunks(hidden: jax.Array, chunk_size: int) -> tuple[jax.Array, int]:

@@ -75,6 +75,7 @@ class Task:
     source: BatchSource
     place: Callable[[Batch], dict[str, jax.Array]]  # host arrays to micro-batches on devices
     evaluate: Callable[[Any], dict[str, float]] | None = None  # parameters to metrics
+    report: Callable[[int], dict[str, float]] | None = None  # what the source knows of a step
     identity: dict[str, Any]  # JSON; a run that goes on from a checkpoint must have the same
     facts: dict[str, Any]  # JSON that is only noted: code, machine, mesh
     flops_per_token: float = 0.0  # of a step, padding left out; 0 = unknown
@@ -222,6 +223,8 @@ class _Run:
         self._require_sound(pending, values)
         values |= {"tokens": tokens, "padding_share": round(1 - tokens / pending.size, 4)}
         values |= self._pace.step(pending.number, tokens)
+        if self._task.report is not None:
+            values |= self._task.report(pending.number)
         if pending.number % self._config.log_every == 0 or pending.number == self._config.num_steps:
             self._log(TRAIN, pending.number, values)
         return note(values)

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from medr_jax.models.logprobs import policy_logits, select_trained, token_logprobs
+from medr_jax.models.logprobs import (
+    policy_logits,
+    select_trained,
+    token_logprobs,
+    token_logprobs_and_entropy,
+)
 from medr_jax.testing.models import VOCAB_SIZE, random_tokens, small_model
 
 
@@ -30,6 +35,18 @@ def test_chunks_change_nothing(model, states, chunk_size):
     targets = random_tokens((3, 7))
     got = token_logprobs(model, states, targets, chunk_size=chunk_size)
     np.testing.assert_allclose(got, direct(model, states, targets), atol=2e-6)
+
+
+def test_entropy_beside_the_same_logprobs(model, states):
+    targets = random_tokens((3, 7))
+    settings = {"temperature": 0.7, "banned_ids": (0, 3)}
+    logprobs, entropy = token_logprobs_and_entropy(model, states, targets, chunk_size=4, **settings)
+    whole = jax.nn.log_softmax(policy_logits(model.logits(states), **settings))
+    # 0 log 0 = 0 for banned tokens; their logit times a rounded probability would be huge.
+    expected = -jnp.sum(jnp.exp(whole) * whole, axis=-1)
+    np.testing.assert_allclose(entropy, expected, atol=1e-5)
+    same = token_logprobs(model, states, targets, chunk_size=4, **settings)
+    np.testing.assert_array_equal(logprobs, same)
 
 
 def test_gradients_equal_the_direct_ones(model, states):

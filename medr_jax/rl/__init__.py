@@ -1,0 +1,1 @@
+"""Reinforcement learning over live tool use: rollouts, rewards, advantages, losses, trust."""

@@ -1,0 +1,124 @@
+"""A model, an optimizer and the policy loss made into the pieces that the loop runs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.sharding import Mesh
+
+from medr_jax.models.logprobs import token_logprobs, token_logprobs_and_entropy
+from medr_jax.models.transformer import Transformer
+from medr_jax.rl.config import RLConfig
+from medr_jax.rl.loss import policy_loss
+from medr_jax.training.loop import Batch, TrainingConfig
+from medr_jax.training.optimizer import OptimizerConfig, make_optimizer, make_schedule
+from medr_jax.training.state import TrainState, create_state
+from medr_jax.training.step import LossFn, Ratio, make_place, make_train_step
+
+
+class Distribution(NamedTuple):
+    """What the sampler draws from, beside the weights; the trainer scores the same."""
+
+    temperature: float = 1.0
+    banned_ids: Sequence[int] = ()
+
+
+class RL(NamedTuple):
+    """What ``build`` makes."""
+
+    graph: Any
+    state: TrainState
+    step: Callable[..., tuple[TrainState, dict[str, Ratio]]]
+    place: Callable[[Batch], dict[str, jax.Array]]
+    score: Callable[[Any, Batch], tuple[np.ndarray, np.ndarray]]
+
+
+def build(
+    model: Transformer,
+    optimizer_config: OptimizerConfig,
+    training: TrainingConfig,
+    config: RLConfig,
+    mesh: Mesh,
+    distribution: Distribution,
+    *,
+    make_state: Callable[..., TrainState] = create_state,
+) -> RL:
+    """State, step and scorer for a model, whose arrays the state takes over.
+
+    An abstract model with ``make_state=abstract_state`` gives the same step over an abstract
+    state, to compile ahead of time.
+    """
+    graph, params = nnx.split(model)
+    optimizer = make_optimizer(optimizer_config, training.num_steps, params)
+    state = make_state(params, optimizer, mesh, seed=training.seed)
+    schedule = make_schedule(optimizer_config, training.num_steps, optimizer_config.learning_rate)
+    step = make_train_step(make_loss_fn(graph, config, distribution), optimizer, schedule, state)
+    place = make_rows_place(mesh, config.micro_rows)
+    return RL(graph, state, step, place, make_score(graph, place, distribution))
+
+
+def make_loss_fn(graph: Any, config: RLConfig, distribution: Distribution) -> LossFn:
+    """``policy_loss`` of a micro-batch; ``graph`` is the model's.
+
+    Without an entropy bonus no entropy is computed here: the report's comes from ``score``.
+    """
+
+    def loss_fn(params: Any, batch: dict[str, jax.Array], rng: jax.Array) -> dict[str, Ratio]:
+        model = nnx.merge(graph, params)
+        hidden = _hidden(model, batch)
+        if config.entropy_coef:
+            logprobs, entropy = token_logprobs_and_entropy(
+                model, hidden, batch["target_ids"], **distribution._asdict()
+            )
+        else:
+            entropy = None
+            logprobs = token_logprobs(model, hidden, batch["target_ids"], **distribution._asdict())
+        return policy_loss(logprobs, entropy, batch, config)
+
+    return loss_fn
+
+
+def make_score(
+    graph: Any, place: Callable[[Batch], dict[str, jax.Array]], distribution: Distribution
+) -> Callable[[Any, Batch], tuple[np.ndarray, np.ndarray]]:
+    """``score(params, batch) -> logprobs, entropies``, float32 (R, T), of each row's targets.
+
+    By the path that the loss takes, one micro-batch at a time.
+    """
+
+    @jax.jit
+    def measure(params: Any, batch: dict[str, jax.Array]) -> jax.Array:
+        def micro(batch: dict[str, jax.Array]) -> jax.Array:
+            model = nnx.merge(graph, params)
+            return jnp.stack(
+                token_logprobs_and_entropy(
+                    model, _hidden(model, batch), batch["target_ids"], **distribution._asdict()
+                )
+            )
+
+        return jax.lax.map(micro, batch)
+
+    def score(params: Any, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        read = ("token_ids", "positions", "segment_ids", "target_ids")
+        measured = np.asarray(measure(params, place({name: batch[name] for name in read})))
+        logprobs, entropies = np.moveaxis(measured, 1, 0)
+        return tuple(part.reshape(-1, part.shape[-1]) for part in (logprobs, entropies))
+
+    return score
+
+
+def make_rows_place(mesh: Mesh, micro_rows: int) -> Callable[[Batch], dict[str, jax.Array]]:
+    """``make_place`` for batches of any whole number of micro-batches."""
+
+    def place(batch: Batch) -> dict[str, jax.Array]:
+        num_rows = len(next(iter(batch.values())))
+        return make_place(mesh, num_rows // micro_rows)(batch)
+
+    return place
+
+
+def _hidden(model: Transformer, batch: dict[str, jax.Array]) -> jax.Array:
+    return model(batch["token_ids"], batch["positions"], batch["segment_ids"])

@@ -1,0 +1,86 @@
+"""Rollouts keep what was sampled, through the slots and through a file."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from medr_jax.agent.loop import AgentLimits
+from medr_jax.rl.rollout import Sampler, dump, read_dump
+from medr_jax.testing.tokens import ScriptedEngine, byte_tokenizer, completion_ids, make_question
+from medr_jax.tokens.ledger import NO_POLICY
+from medr_jax.tokens.protocol import ParsedTurn, get_protocol
+from medr_jax.types import Hit, Status, ToolCall, ToolResult
+
+SEARCH = ParsedTurn(calls=(ToolCall(name="search", arguments={"query": "fbn1"}),))
+ANSWER = ParsedTurn(answer_text="fbn1", cited_labels=(1,))
+
+
+class Tools:
+    """One hit; of the question "down" our side fails."""
+
+    def call_many(self, calls):
+        hit = Hit(doc_id="G1", title="FBN1", snippet="gene")
+        return [ToolResult(status=Status.OK, hits=(hit,)) for _ in calls]
+
+
+def sampler(num_slots=3):
+    tokenizer = byte_tokenizer()
+
+    def script(rollout_id, turn):
+        if rollout_id.startswith("b/") and turn == 1:
+            return None  # the engine fails
+        return completion_ids((SEARCH, ANSWER)[turn], tokenizer, "compact")
+
+    return Sampler(
+        engine=ScriptedEngine(script, num_slots=num_slots),
+        tokenizer=tokenizer,
+        protocol=get_protocol("compact"),
+        tools=Tools(),
+        limits=AgentLimits(max_total_tokens=2000),
+    )
+
+
+def test_groups_lie_side_by_side_and_keep_their_ids():
+    same = make_question()
+    rollouts = sampler()([same, same], ["a", "b"], 2)
+    assert [(r.group_id, r.rollout_id) for r in rollouts] == [
+        ("a", "a/0"), ("a", "a/1"), ("b", "b/0"), ("b", "b/1"),
+    ]  # fmt: skip
+    assert [rollout.valid for rollout in rollouts] == [True, True, False, False]
+    assert rollouts[0].trajectory.answer.citations == ("G1",)
+
+
+def test_tokens_are_those_the_engine_had():
+    made = sampler()
+    (rollout,) = made([make_question()], ["a"], 1)
+    assert made.engine.histories["a/0"] == rollout.token_ids.tolist()
+    assert np.all(rollout.logprobs[rollout.loss_mask] == -0.5)
+    assert np.all(np.isnan(rollout.logprobs[~rollout.loss_mask]))
+    assert np.array_equal(rollout.policy_versions == NO_POLICY, ~rollout.loss_mask)
+    sampled = rollout.token_ids[rollout.loss_mask].tolist()
+    written = [completion_ids(turn, made.tokenizer, "compact") for turn in (SEARCH, ANSWER)]
+    assert sampled == written[0] + written[1] and rollout.num_sampled == len(sampled)
+
+
+def test_a_dump_gives_back_exactly_what_went_in(lab, tmp_path):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=6).astype(np.float32)
+    written = [
+        lab.rollout(number=0, reward=1 / 3, advantage=-0.1, old_logprobs=values),
+        lab.rollout(number=1, status=Status.INFRA_ERROR, ref_logprobs=None, terms=None),
+    ]
+    path = tmp_path / "rollouts" / "000000.jsonl"
+    dump(path, written)
+    for before, after in zip(written, read_dump(path), strict=True):
+        for field in dataclasses.fields(before):
+            np.testing.assert_array_equal(getattr(after, field.name), getattr(before, field.name))
+        assert after.logprobs.dtype == np.float32 and after.loss_mask.dtype == np.bool_
+
+
+def test_a_damaged_dump_is_named(lab, tmp_path):
+    dump(tmp_path / "d.jsonl", [lab.rollout()])
+    text = (tmp_path / "d.jsonl").read_text()
+    (tmp_path / "d.jsonl").write_text(text.replace('"turns"', '"turn"'))
+    with pytest.raises(ValueError, match="d.jsonl:1: not a RolloutLine"):
+        list(read_dump(tmp_path / "d.jsonl"))
