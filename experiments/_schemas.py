@@ -9,7 +9,7 @@ from hydra.core.config_store import ConfigStore
 SCHEMAS = {
     "graph": "medr_jax.graph.build:GraphConfig",
     "graph_bench": "medr_jax.launch.bench_graph.config:GraphBenchConfig",
-    "index": "medr_jax.retrieval.index:IndexConfig",
+    "index": "medr_jax.retrieval.config:IndexConfig",
     "tools": "medr_jax.tools.config:ToolsConfig",
     "diagnosis": "medr_jax.diagnosis.config:DiagnosisConfig",
     "bench_diagnosis": "medr_jax.eval.diagnosis.config:BenchDiagnoseConfig",
@@ -31,6 +31,7 @@ SCHEMAS = {
     "compile": "medr_jax.launch.compile.check:CompileConfig",
     "bench": "medr_jax.launch.bench.job:BenchConfig",
     "loop_bench": "medr_jax.launch.bench.loop:LoopBenchConfig",
+    "retrieval_bench": "medr_jax.launch.retrieval_bench.config:RetrievalBenchConfig",
     "evaluation": "medr_jax.eval.evaluate:EvaluationConfig",
     "endpoint": "medr_jax.endpoint.config:EndpointConfig",
     "teacher": "medr_jax.trajectories.teacher:TeacherConfig",

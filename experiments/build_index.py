@@ -1,6 +1,8 @@
-"""Search index over the graph's documents. In: a graph artifact, made if missing. Out: an index.
+"""Search index over the graph's documents and files. In: a graph artifact, files. Out: an index.
 
 python -m experiments.build_index
+python -m experiments.build_index 'index.sources=[{format: pubmed, path: "pubmed/*.xml.gz"}]'
+python -m experiments.build_index index.graph=false index.base=INDEX 'index.delete=["PMID:1"]'
 """
 
 from experiments._main import entry_point

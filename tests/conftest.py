@@ -38,7 +38,7 @@ def stage_config() -> SimpleNamespace:
     """Settings of the graph and index stages, kept between test runs under artifacts/."""
     from medr_jax.graph.build import GraphConfig
     from medr_jax.launch.stages import PathsConfig
-    from medr_jax.retrieval.index import IndexConfig
+    from medr_jax.retrieval.config import IndexConfig
 
     return SimpleNamespace(
         paths=PathsConfig(artifacts=str(ROOT / "artifacts")),

@@ -103,33 +103,33 @@ def load_graph(artifact: Artifact) -> KnowledgeGraph:
 
 
 def index(config: SimpleNamespace, graph_artifact: Artifact | None = None) -> Artifact:
-    """The Tantivy index over the graph's documents."""
-    from medr_jax.retrieval import corpus
-    from medr_jax.retrieval import index as retrieval_index
+    """The Tantivy index over the graph's documents and those of ``index.sources``."""
+    from medr_jax.launch import indexing
 
-    graph_artifact = graph_artifact or graph(config)
-
-    def build(path: Path) -> Outcome:
-        documents = corpus.documents_from_graph(load_graph(graph_artifact))
-        stats = retrieval_index.build_index(documents, path, config.index)
-        return Outcome(content_hash=stats.content_hash, counts=stats.counts)
-
-    return run_stage(
+    wanted = config.index
+    if wanted.graph:
+        graph_artifact = graph_artifact or graph(config)
+    artifact = run_stage(
         config,
         "index",
-        settings={"index": config.index},
-        inputs={"graph": graph_artifact.content_hash},
+        settings=indexing.settings(wanted),
+        inputs=indexing.inputs(wanted, graph_artifact),
         version=artifacts.code_version("medr_jax.retrieval"),
-        build=build,
-        shown=("documents",),
+        build=lambda path: indexing.build(wanted, graph_artifact, path),
+        shown=("documents", "skipped", "superseded"),
     )
+    indexing.publish(wanted, artifact)
+    return artifact
 
 
 def load_engine(artifact: Artifact):
-    """The search engine of a finished index artifact."""
+    """The search engine of a finished index artifact, with its encoder if it has one."""
+    from medr_jax.launch import indexing
     from medr_jax.retrieval.search import SearchEngine
 
-    return SearchEngine.open(artifact.path)
+    encoder = artifact.manifest.config["encoder"]
+    embed = indexing.encoder(encoder) if encoder else None
+    return SearchEngine.open(artifact.path, embed=embed)
 
 
 def synthesize(

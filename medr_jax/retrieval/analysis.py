@@ -26,7 +26,7 @@ _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+"
 )
 
-_GREEK_NAMES = (
+GREEK_NAMES = (
     *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
     *("lambda", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma", "sigma", "tau", "upsilon"),
     *("phi", "chi", "psi", "omega"),
@@ -34,7 +34,7 @@ _GREEK_NAMES = (
 _GREEK = {
     first + offset: f" {name} "
     for first in (0x391, 0x3B1)  # upper case, lower case; the first sigma is the final one
-    for offset, name in enumerate(_GREEK_NAMES)
+    for offset, name in enumerate(GREEK_NAMES)
 }
 _KEPT_CHARS = 120  # names repeat over thousands of documents, sentences do not
 

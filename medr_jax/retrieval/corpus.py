@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from medr_jax.types import Edge, Entity, Kind, Polarity, Record, Relation
 
 if TYPE_CHECKING:
@@ -35,6 +37,10 @@ _FACTS = (
 )
 
 
+RETRACTED = "retracted"
+"""The ``evidence`` of a withdrawn article."""
+
+
 class Document(Record):
     """What is indexed, shown and cited.
 
@@ -53,11 +59,23 @@ class Document(Record):
     licence: str = ""
     authority: float = CURATED_AUTHORITY
     references: tuple[str, ...] = ()  # publications behind it: "PMID:..."
+    # An ``Evidence`` value; left out of the JSON where a source says nothing about evidence.
+    evidence: str | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def heading(self) -> str:
+        """The title as it is shown: with a warning where the article was retracted."""
+        return f"[RETRACTED] {self.title}" if self.evidence == RETRACTED else self.title
 
 
 def list_segment(label: str, items: Iterable[str]) -> str:
     """``"Label: item; item."``; a semicolon inside an item becomes a comma."""
     return f"{label}: {'; '.join(_line(item).replace(';', ',') for item in items)}."
+
+
+def prose_segment(label: str, text: str) -> str:
+    """``"Label. Sentence. Sentence."``: read as sentences, however many semicolons it holds."""
+    return f"{_line(label).rstrip('.:')}. {text}" if label else text
 
 
 def documents_from_graph(graph: "KnowledgeGraph") -> Iterator[Document]:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import tantivy
 
 from medr_jax.retrieval.analysis import STOP_WORDS, Analyzer, plain
-from medr_jax.retrieval.index import IndexConfig
+from medr_jax.retrieval.columns import ANY, Filters
+from medr_jax.retrieval.config import IndexConfig
 
 MAX_QUERY_CHARS = 4096
 MAX_TERMS = 32
@@ -20,8 +21,13 @@ _TELLING_SHARE = 0.5  # of the largest weight among the query's terms
 _MAX_PHRASE_WORDS = 12
 _MAX_PHRASE_SOURCE = 48  # words of the query in which phrases are looked for
 
-# "HP:0001166", also with the spaces that a tokenizer may put round the colon.
-_IDENTIFIER = re.compile(r"\b[A-Za-z][A-Za-z_]{1,20}\s?:\s?[A-Za-z0-9][A-Za-z0-9_.-]{0,40}\b")
+# DOIs; "HP:0001166", also with the spaces that a tokenizer may put round the colon; numbers of
+# trials, of full texts and of drug applications.
+_IDENTIFIER = re.compile(
+    r"\b(?:[Dd][Oo][Ii]\s?:\s?)?10\.\d{4,9}/[A-Za-z0-9_./()-]{0,60}[A-Za-z0-9]"
+    r"|\b[A-Za-z][A-Za-z_]{1,20}\s?:\s?[A-Za-z0-9][A-Za-z0-9_.-]{0,40}\b"
+    r"|\b(?:NCT|PMC|NDA|ANDA|BLA|nct|pmc)\d{4,10}(?::\d{3})?\b"
+)
 
 
 class ParsedQuery(NamedTuple):
@@ -75,12 +81,12 @@ class QueryBuilder:
             identifiers=identifiers,
         )
 
-    def identified(self, query: ParsedQuery, kind: str) -> tantivy.Query:
+    def identified(self, query: ParsedQuery, filters: Filters) -> tantivy.Query:
         """Documents that bear one of the query's identifiers."""
         bearers = [self._term("identifiers", identifier) for identifier in query.identifiers]
-        return self._of_kind([(tantivy.Occur.Must, _any(bearers))], kind)
+        return self._narrowed([(tantivy.Occur.Must, _any(bearers))], filters)
 
-    def phrased(self, query: ParsedQuery, kind: str) -> tantivy.Query:
+    def phrased(self, query: ParsedQuery, filters: Filters) -> tantivy.Query:
         """Documents that bear or list every phrase, and hold every term outside of phrases."""
         must = tantivy.Occur.Must
         clauses = [
@@ -88,14 +94,14 @@ class QueryBuilder:
             for phrase in query.phrases
         ]
         clauses += [(must, self._term("body", term)) for term in query.other_terms]
-        return self._of_kind([*clauses, *self._clauses(query, tantivy.Occur.Should)], kind)
+        return self._narrowed([*clauses, *self._clauses(query, tantivy.Occur.Should)], filters)
 
-    def conjunction(self, query: ParsedQuery, kind: str) -> tantivy.Query:
+    def conjunction(self, query: ParsedQuery, filters: Filters) -> tantivy.Query:
         """Documents that hold every term."""
-        return self._of_kind(self._clauses(query, tantivy.Occur.Must), kind)
+        return self._narrowed(self._clauses(query, tantivy.Occur.Must), filters)
 
     def disjunction(
-        self, query: ParsedQuery, kind: str, *, telling_only: bool = False
+        self, query: ParsedQuery, filters: Filters, *, telling_only: bool = False
     ) -> tantivy.Query:
         """Documents that hold any term; of the telling terms only, it is three times faster."""
         if telling_only:
@@ -103,9 +109,9 @@ class QueryBuilder:
             telling = {term: w for term, w in query.weights.items() if w >= least}
             query = query._replace(weights=telling)
         clauses = self._clauses(query, tantivy.Occur.Should)
-        if not kind:
+        if filters == ANY:
             return tantivy.Query.boolean_query(clauses)
-        return self._of_kind([(tantivy.Occur.Must, tantivy.Query.boolean_query(clauses))], kind)
+        return self._narrowed([(tantivy.Occur.Must, tantivy.Query.boolean_query(clauses))], filters)
 
     def _clauses(
         self, query: ParsedQuery, occur: tantivy.Occur
@@ -114,7 +120,9 @@ class QueryBuilder:
         clauses = [(occur, self._term("body", term)) for term in query.weights]
         for field, boost in (("title", ranking.title_boost), ("synonyms", ranking.synonym_boost)):
             for term in query.weights if boost else ():
-                clauses.append((should, tantivy.Query.boost_query(self._term(field, term), boost)))
+                if self._doc_freq(field, term):
+                    boosted = tantivy.Query.boost_query(self._term(field, term), boost)
+                    clauses.append((should, boosted))
         for field, boost in (("names", ranking.name_boost), ("items", ranking.item_boost)):
             for phrase in query.phrases if boost else ():
                 bonus = boost * self._idf(field, phrase)
@@ -124,12 +132,26 @@ class QueryBuilder:
                     )
         return clauses
 
-    def _of_kind(self, clauses, kind: str) -> tantivy.Query:
-        if kind:
-            # Constant zero: the filter must not change the ranking.
-            narrow = tantivy.Query.const_score_query(self._term("kind", kind), 0.0)
-            clauses = [*clauses, (tantivy.Occur.Must, narrow)]
-        return tantivy.Query.boolean_query(clauses)
+    def _narrowed(self, clauses, filters: Filters) -> tantivy.Query:
+        """The clauses among documents that pass; constant zero, for filters must not rank."""
+        narrow = [
+            self._term(field, value)
+            for field, value in (("kind", filters.kind), ("source", filters.source))
+            if value
+        ]
+        if filters.since or filters.until:
+            narrow.append(
+                tantivy.Query.range_query(
+                    self._schema,
+                    "date",
+                    tantivy.FieldType.Integer,
+                    max(filters.since, 1),  # 0 = unknown
+                    filters.until or None,
+                )
+            )
+        must = tantivy.Occur.Must
+        passing = [(must, tantivy.Query.const_score_query(query, 0.0)) for query in narrow]
+        return tantivy.Query.boolean_query([*clauses, *passing])
 
     def _term(self, field: str, value: str) -> tantivy.Query:
         return tantivy.Query.term_query(self._schema, field, value, index_option="freq")
@@ -169,11 +191,12 @@ class QueryBuilder:
         known: dict[str, None] = {}
 
         def take(match: re.Match[str]) -> str:
-            identifier = re.sub(r"\s", "", match.group()).upper()
-            if not self._doc_freq("identifiers", identifier):
-                return match.group()
-            known[identifier] = None
-            return " "
+            written = re.sub(r"\s", "", match.group()).upper()
+            for identifier in (written, f"DOI:{written}"):
+                if self._doc_freq("identifiers", identifier):
+                    known[identifier] = None
+                    return " "
+            return match.group()
 
         rest = _IDENTIFIER.sub(take, text)
         return tuple(known), rest

@@ -1,32 +1,27 @@
 """The engine: a query to ranked hits, an id to its document."""
 
-import functools
-import mmap
 import os
-from collections.abc import Container, Iterator, Sequence, Sized
+from collections.abc import Container, Hashable, Sequence
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import tantivy
 
 from medr_jax import jsonl
 from medr_jax.retrieval import index as layout
+from medr_jax.retrieval import rank
 from medr_jax.retrieval.analysis import Analyzer, plain
+from medr_jax.retrieval.cache import QueryCache
+from medr_jax.retrieval.columns import ANY, COLUMNS, Columns, Filters
+from medr_jax.retrieval.config import IndexConfig
 from medr_jax.retrieval.corpus import Document
-from medr_jax.retrieval.query import ParsedQuery, QueryBuilder
-from medr_jax.retrieval.snippet import PreparedDocument, snippet
+from medr_jax.retrieval.dense import DenseSearch, Embedder
+from medr_jax.retrieval.highlight import highlighted
+from medr_jax.retrieval.query import MAX_QUERY_CHARS, ParsedQuery, QueryBuilder
+from medr_jax.retrieval.snippet import snippet
+from medr_jax.retrieval.store import DocumentStore
+from medr_jax.retrieval.words import WordSearch
 from medr_jax.types import Hit
-
-_PREPARED_DOCUMENTS = 16_384  # kept cut and analyzed; about 5 KB each
-_MAX_KEPT_BYTES = 65_536  # longer documents are prepared anew each time
-_TIE_MARGIN = 8  # candidates beyond the wanted ones, so that ties can be put in order
-_MAX_TIE_CANDIDATES = 1024
-_SCORE_DIGITS = 3  # float32 sums differ beyond
-
-
-class _Identity(msgspec.Struct):
-    doc_id: str
 
 
 class SearchEngine:
@@ -35,45 +30,74 @@ class SearchEngine:
     ``content_hash`` identifies documents and ranking, ``counts`` says what is in it.
     """
 
-    def __init__(self, path: Path, summary: layout.Summary) -> None:
+    def __init__(
+        self,
+        path: Path,
+        summary: layout.Summary,
+        *,
+        embed: Embedder | None = None,
+        cache: QueryCache | None = None,
+    ) -> None:
         self.content_hash = summary.content_hash
         self.counts = dict(summary.counts)
-        index = tantivy.Index.open(str(path / layout.TANTIVY))
+        self._ranking = IndexConfig.from_ranking(summary.ranking)
+        self._encoder = embed.name if embed else ""
+        self._cache = cache
+        index = layout.open_tantivy(path)
         self._analyzer = Analyzer()
-        Analyzer.register(index)
         self._schema = index.schema
         self._searcher = index.searcher()
-        self._queries = QueryBuilder(
-            self._searcher, self._schema, self._analyzer, layout.IndexConfig(**summary.ranking)
+        self._queries = QueryBuilder(self._searcher, self._schema, self._analyzer, self._ranking)
+        self._columns = Columns.load(path / COLUMNS)
+        self._dense = DenseSearch(path, embed) if embed else None
+        self._store = DocumentStore(path, self._analyzer)
+        self._doc_id = self._store.doc_id
+        self._words = WordSearch(
+            self._searcher,
+            self._queries,
+            self._doc_id,
+            self._columns,
+            stages=self._ranking.stages,
         )
-        self._offsets: list[int] = np.load(path / layout.OFFSETS).tolist()
-        self._lines = _mapped(path / layout.DOCUMENTS)
-        self._documents = msgspec.json.Decoder(Document)
-        self._identities = msgspec.json.Decoder(_Identity)
-        self._doc_id = functools.lru_cache(maxsize=1 << 17)(self._read_id)
-        self._kept = functools.lru_cache(maxsize=_PREPARED_DOCUMENTS)(self._prepare)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> "SearchEngine":
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        embed: Embedder | None = None,
+        cache: QueryCache | None = None,
+    ) -> "SearchEngine":
         """The engine of a folder that ``build_index`` finished.
 
+        Args:
+            embed: the encoder that the index's vectors were made by: queries are then ranked by
+                words and vectors. None = by words only.
+            cache: keeps answers; several engines may share it.
+
         Raises:
-            ValueError: the folder is no finished index, or one that another version wrote.
+            ValueError: the folder is no finished index, one that another version wrote, or one
+                of another encoder.
         """
         path = Path(path)
         if not (path / layout.SUMMARY).is_file():
             raise ValueError(f"{path}: no finished index here; run build_index (again)")
         (summary,) = jsonl.read(path / layout.SUMMARY, layout.Summary)
-        if summary.format != layout.FORMAT:
+        if summary.format != layout.LAYOUT:
             raise ValueError(
-                f"{path}: index format {summary.format}, this version reads {layout.FORMAT}; "
+                f"{path}: index format {summary.format}, this version reads {layout.LAYOUT}; "
                 "run build_index again"
             )
+        if embed is not None and embed.name != summary.encoder:
+            raise ValueError(
+                f"{path}: its vectors are of encoder {summary.encoder or 'none'}, not of "
+                f"{embed.name}; build it with index.encoder, or open it without one"
+            )
         try:
-            engine = cls(path, summary)
+            engine = cls(path, summary, embed=embed, cache=cache)
             if not engine._is_whole():
                 raise ValueError("parts are missing")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             if "Lockfile" in str(error):  # Tantivy takes a lock to read as well
                 raise ValueError(
                     f"{path}: cannot write the lock file in {layout.TANTIVY}/; make that folder "
@@ -85,12 +109,17 @@ class SearchEngine:
         return engine
 
     def __len__(self) -> int:
-        return len(self._offsets) - 1
+        return len(self._store)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Kinds that documents of this index have."""
         return tuple(sorted(self.counts.keys() - {"documents"}))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Sources that documents of this index name."""
+        return tuple(sorted(self._columns.sources))
 
     def search(
         self,
@@ -98,37 +127,68 @@ class SearchEngine:
         *,
         num_hits: int = 5,
         kind: str = "",
+        source: str = "",
+        since: str = "",
+        until: str = "",
         exclude: Container[str] = (),
         snippet_words: int = 40,
+        marks: tuple[str, str] | None = None,
     ) -> list[Hit]:
         """Best hits first; any text is a valid query, and one without words has no hits.
 
         Bearers of an identifier in the query come first, then documents with all of its terms
         (BM25 over the whole text, more for title and synonyms, a bonus for names and listed
-        items that the query contains), then documents with any. Ties are in order of id.
+        items that the query contains), then documents with any. Ties are in order of id. Vectors
+        and authority, where the index ranks by them, order the best of these anew.
 
         Args:
-            kind: only documents of this kind; it does not change their order. "" = all.
+            kind, source: only documents of this kind or source; "" = all.
+            since, until: ISO dates, or years; an undated document passes neither.
             exclude: ids of documents that are not to be found.
             snippet_words: words of the document shown in each hit.
+            marks: put before and after each word of the snippet that was asked for.
         """
         if num_hits < 1:
             raise ValueError(f"num_hits={num_hits}: must be at least 1")
+        filters = Filters.of(kind, source, since, until)
+
+        def answer() -> list[Hit]:
+            parsed = self._queries.parse(query)
+            return [
+                self._hit(ordinal, score, parsed, snippet_words, marks)
+                for ordinal, score in self._best(query, parsed, filters, exclude, num_hits)
+            ]
+
+        if self._cache is None or not isinstance(exclude, Hashable):
+            return answer()
+        key = (
+            self.content_hash,
+            self._encoder,
+            query,
+            num_hits,
+            filters,
+            exclude,
+            snippet_words,
+            marks,
+        )
+        return list(self._cache.get(key, answer))
+
+    def rank(
+        self,
+        query: str,
+        *,
+        num_hits: int = 10,
+        filters: Filters = ANY,
+        exclude: Container[str] = (),
+    ) -> list[tuple[str, float]]:
+        """(id, score) of the same hits as ``search``, without their text."""
         parsed = self._queries.parse(query)
-        hits = []
-        for ordinal, score in self._ranked(parsed, kind, exclude, num_hits):
-            prepared = self._prepared(ordinal)
-            document = prepared.document
-            hits.append(
-                Hit(
-                    doc_id=document.doc_id,
-                    title=plain(document.title),
-                    kind=document.kind,
-                    snippet=snippet(prepared, parsed, self._queries.weight, snippet_words),
-                    score=score,
-                )
-            )
-        return hits
+        best = self._best(query, parsed, filters, exclude, num_hits)
+        return [(self._doc_id(ordinal), score) for ordinal, score in best]
+
+    def rank_many(self, queries: Sequence[str], **options) -> list[list[tuple[str, float]]]:
+        """``rank`` for each query, with the same options."""
+        return [self.rank(query, **options) for query in queries]
 
     def search_many(self, queries: Sequence[str], **options) -> list[list[Hit]]:
         """``search`` for each query, with the same options."""
@@ -143,78 +203,70 @@ class SearchEngine:
         if not found:
             return None
         (ordinal,) = self._searcher.fast_field_values("ordinal", [found[0][1]])
-        return self._documents.decode(self._line(ordinal))
+        return self._store.document(ordinal)
 
-    def _ranked(
-        self, parsed: ParsedQuery, kind: str, exclude: Container[str], num_hits: int
+    def _hit(
+        self,
+        ordinal: int,
+        score: float,
+        parsed: ParsedQuery,
+        words: int,
+        marks: tuple[str, str] | None,
+    ) -> Hit:
+        prepared = self._store.prepared(ordinal)
+        document = prepared.document
+        shown = snippet(prepared, parsed, self._queries.weight, words)
+        if marks is not None:
+            shown = highlighted(shown, parsed.weights, self._analyzer, marks)
+        return Hit(
+            doc_id=document.doc_id,
+            title=plain(document.heading),
+            kind=document.kind,
+            snippet=shown,
+            score=score,
+        )
+
+    def _best(
+        self,
+        text: str,
+        parsed: ParsedQuery,
+        filters: Filters,
+        exclude: Container[str],
+        num_hits: int,
     ) -> list[tuple[int, float]]:
-        """(ordinal, score) of the hits: each stage of the search fills what the last left."""
-        ranked: dict[int, float] = {}
-        for query in self._stages(parsed, kind, ranked):
-            ranked.update(self._found(query, exclude, num_hits - len(ranked), ranked))
-            if len(ranked) >= num_hits:
-                break
-        return list(ranked.items())
+        """(ordinal, score), best first: by words, then anew if vectors or authority count."""
+        if self._dense is None and self._ranking.relevance_weight == 1.0:
+            return self._words.best(parsed, filters, exclude, num_hits)
+        pool = max(int(self._ranking.pool), num_hits)
+        found = self._words.best(parsed, filters, exclude, pool)
+        scores_K = np.asarray([score for _, score in found], np.float64)
+        relevance = dict(
+            zip([o for o, _ in found], rank.lexical_relevance(scores_K).tolist(), strict=True)
+        )
+        if self._dense is not None and self._is_text(text, parsed):
+            passes_N = self._columns.matching(filters)
+            near = self._dense.near(plain(text[:MAX_QUERY_CHARS]), passes_N, 2 * pool)
+            near = [(o, cosine) for o, cosine in near if self._doc_id(o) not in exclude][:pool]
+            relevance = rank.fused(relevance, dict(near), self._ranking)
+        scored = rank.with_authority(relevance, self._columns, self._ranking)
+        bearers = set()
+        if parsed.identifiers:  # to name a document is not a matter of relevance
+            bearers = set(self._words.bearers(parsed, filters, exclude, num_hits))
+        ordered = sorted(
+            (o not in bearers, -round(score, rank.DIGITS), self._doc_id(o), o)
+            for o, score in scored.items()
+        )
+        return [(ordinal, -score) for _, score, _, ordinal in ordered[:num_hits]]
 
-    def _stages(self, parsed: ParsedQuery, kind: str, ranked: Sized) -> Iterator[tantivy.Query]:
-        """From the strictest query to the loosest; ``ranked`` is what was found so far."""
-        if parsed.identifiers:
-            yield self._queries.identified(parsed, kind)
-        if parsed.phrases:
-            yield self._queries.phrased(parsed, kind)
-        if parsed.weights:
-            yield self._queries.conjunction(parsed, kind)
-        if len(parsed.weights) > 1:
-            # What only fills up need not be ranked by every common word.
-            if len(ranked) > 0:
-                yield self._queries.disjunction(parsed, kind, telling_only=True)
-            yield self._queries.disjunction(parsed, kind)
-
-    def _found(
-        self, query: tantivy.Query, exclude: Container[str], wanted: int, taken: Container[int]
-    ) -> list[tuple[int, float]]:
-        """The ``wanted`` best that are neither excluded nor taken, ties in order of id."""
-        limit = wanted + _TIE_MARGIN
-        while True:
-            rows = self._searcher.search(query, limit, count=False).hits
-            scores = [round(score, _SCORE_DIGITS) for score, _ in rows]
-            ordinals = self._searcher.fast_field_values("ordinal", [at for _, at in rows])
-            usable = [
-                (-score, doc_id, ordinal)
-                for score, ordinal in zip(scores, ordinals, strict=True)
-                if ordinal not in taken and (doc_id := self._doc_id(ordinal)) not in exclude
-            ]
-            usable.sort()
-            best = [(ordinal, -score) for score, _, ordinal in usable[:wanted]]
-            if len(rows) < limit or limit >= len(self):
-                return best
-            settled = len(best) == wanted and best[-1][1] > scores[-1]
-            if settled or (len(best) == wanted and limit >= _MAX_TIE_CANDIDATES):
-                return best
-            limit = min(4 * limit, len(self))
+    def _is_text(self, text: str, parsed: ParsedQuery) -> bool:
+        """Whether there is more to it than signs and identifiers."""
+        if parsed.identifiers and not parsed.weights:
+            return False
+        return bool(self._analyzer.words(plain(text[:MAX_QUERY_CHARS])))
 
     def _is_whole(self) -> bool:
-        """Whether the three parts of the folder are of one length."""
+        """Whether the parts of the folder are of one length."""
         counted = {len(self), self._searcher.num_docs, self.counts["documents"]}
-        return len(counted) == 1 and len(self._lines) == self._offsets[-1]
-
-    def _line(self, ordinal: int) -> bytes:
-        return self._lines[self._offsets[ordinal] : self._offsets[ordinal + 1]]
-
-    def _read_id(self, ordinal: int) -> str:
-        return self._identities.decode(self._line(ordinal)).doc_id
-
-    def _prepare(self, ordinal: int) -> PreparedDocument:
-        return PreparedDocument(self._documents.decode(self._line(ordinal)), self._analyzer)
-
-    def _prepared(self, ordinal: int) -> PreparedDocument:
-        size = self._offsets[ordinal + 1] - self._offsets[ordinal]
-        return (self._kept if size <= _MAX_KEPT_BYTES else self._prepare)(ordinal)
-
-
-def _mapped(path: Path) -> mmap.mmap | bytes:
-    """The file's bytes, paged in when used. An empty file cannot be mapped."""
-    with path.open("rb") as file:
-        if path.stat().st_size == 0:
-            return b""
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        counted.add(len(self._columns.kind_N))
+        counted |= set() if self._dense is None else {len(self._dense)}
+        return len(counted) == 1 and self._store.is_whole()

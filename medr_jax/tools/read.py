@@ -62,7 +62,7 @@ class ReadTool:
             )
         hit = Hit(
             doc_id=document.doc_id,
-            title=plain(document.title),
+            title=plain(document.heading),
             kind=document.kind,
             snippet=whole_text(_chosen(segments_of(document), section), self._max_words),
         )

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
+from medr_jax.retrieval.config import IndexConfig
 from medr_jax.retrieval.corpus import documents_from_graph
-from medr_jax.retrieval.index import IndexConfig, build_index
+from medr_jax.retrieval.index import build_index
 from medr_jax.types import Edge, Entity, Kind, Relation
 
 ROOT = "HP:0000118"

@@ -2,8 +2,9 @@
 
 import pytest
 
+from medr_jax.retrieval.config import IndexConfig
 from medr_jax.retrieval.corpus import Document
-from medr_jax.retrieval.index import IndexConfig, build_index
+from medr_jax.retrieval.index import build_index
 from medr_jax.retrieval.search import SearchEngine
 
 CORPUS = (

@@ -8,8 +8,10 @@ import msgspec
 import pytest
 
 from medr_jax.retrieval import index as layout
+from medr_jax.retrieval.config import IndexConfig
 from medr_jax.retrieval.corpus import Document
-from medr_jax.retrieval.index import IndexConfig, build_index, date_number
+from medr_jax.retrieval.index import build_index
+from medr_jax.retrieval.schema import date_number
 from medr_jax.retrieval.search import SearchEngine
 
 

@@ -187,3 +187,13 @@ def test_of_many_terms_the_rarest_are_kept(make_engine):
     parsed = engine._queries.parse(" ".join(f"word{m}" for m in range(49, -1, -1)))
     # word0 stands in one document, word49 in all.
     assert list(parsed.weights) == [f"word{m}" for m in range(31, -1, -1)]
+
+
+def test_without_stages_one_rare_term_outweighs_all_common_ones(make_engine):
+    documents = [
+        Document(doc_id="A", kind="k", title="x", segments=("zebra zebra zebra.",)),
+        Document(doc_id="B", kind="k", title="y", segments=(f"fever zebra {'word ' * 200}.",)),
+        *(Document(doc_id=f"D{n}", kind="k", title="z", segments=("fever.",)) for n in range(9)),
+    ]
+    assert ids(make_engine(documents), "zebra fever")[0] == "B"
+    assert ids(make_engine(documents, stages=False), "zebra fever")[0] == "A"

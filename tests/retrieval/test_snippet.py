@@ -148,3 +148,13 @@ def test_budget_is_never_exceeded(words, budget):
 def test_no_budget_shows_nothing(budget):
     assert show("short nose", words=budget) == ""
     assert show("short rib dysplasia", words=budget) == ""
+
+
+def test_words_that_were_asked_for_are_marked(make_engine):
+    text = "Definition: Cataracts and β-blockers; nothing <b>else</b>."
+    engine = make_engine([Document(doc_id="A", kind="k", title="a", segments=(text,))])
+    (hit,) = engine.search("cataract beta", marks=("<<", ">>"))
+    # Stems and Greek letters are matched as the index matches them; the text is not escaped.
+    assert hit.snippet == "Definition: <<Cataracts>> and <<β>>-blockers; nothing <b>else</b>."
+    (hit,) = engine.search("cataract beta")
+    assert "<<" not in hit.snippet

@@ -1,0 +1,123 @@
+"""Runs the tasks and the sizes of the config."""
+
+import dataclasses
+import gc
+import os
+import platform
+import random
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from medr_jax import console
+from medr_jax.launch import indexing, stages
+from medr_jax.launch.retrieval_bench import quality, report, speed
+from medr_jax.launch.retrieval_bench.config import RetrievalBenchConfig
+from medr_jax.launch.retrieval_bench.generate import (
+    KINDS,
+    generated_documents,
+    generated_queries,
+)
+from medr_jax.launch.retrieval_bench.systems import BM25S, Ours, System
+from medr_jax.launch.retrieval_bench.tasks import Task, make_tasks
+from medr_jax.retrieval.columns import Filters
+from medr_jax.retrieval.config import Fusion, IndexConfig
+
+
+def bench_retrieval(config: SimpleNamespace) -> Path:
+    """Measures quality, then speed, and writes both.
+
+    Raises:
+        ValueError: bm25s is not installed.
+    """
+    _require_bm25s()
+    bench: RetrievalBenchConfig = config.retrieval_bench
+    graph = stages.load_graph(stages.graph(config))
+    results: dict[str, Any] = {"facts": _facts(), "quality": {}, "speed": {}}
+    for task in make_tasks(bench, graph):
+        results["quality"] |= _judged(task, config.index, bench)
+        report.write(results, Path(bench.out))
+    for size in bench.sizes:
+        results["speed"][str(size)] = _timed(size, config.index, bench)
+        report.write(results, Path(bench.out))
+    table = report.write(results, Path(bench.out))
+    console.say(table.read_text(encoding="utf-8"))
+    return table
+
+
+def _judged(task: Task, index: IndexConfig, bench: RetrievalBenchConfig) -> dict[str, Any]:
+    """Our ranking, with authority too, beside bm25s; hybrid on a part if asked for."""
+    found = {}
+    with console.stage(task.name[:12]) as line, tempfile.TemporaryDirectory() as folder:
+        base = BM25S(task.documents)
+        systems: list[System] = [base, Ours(task.documents, Path(folder) / "ours", index)]
+        for weight in bench.relevance_weights:
+            weighted = dataclasses.replace(index, relevance_weight=weight)
+            name = f"medr_jax, relevance_weight={weight:g}"
+            systems.append(Ours(task.documents, Path(folder) / f"{weight:g}", weighted, name=name))
+        for split, judged in (("", task.judged), (" (tuning half)", task.tuned)):
+            if judged:
+                results = {system.name: quality.judge(system, judged) for system in systems}
+                found[task.name + split] = quality.compared(results, base.name)
+        line.update(documents=len(task.documents), queries=len(task.judged))
+        if bench.dense_documents and task.tuned:
+            found |= _hybrid(task, index, bench, Path(folder))
+    return found
+
+
+def _hybrid(
+    task: Task, index: IndexConfig, bench: RetrievalBenchConfig, folder: Path
+) -> dict[str, Any]:
+    """The task on a part of its documents, by words and by words and vectors."""
+    wanted = {doc_id for one in (*task.judged, *task.tuned) for doc_id in one.grades}
+    others = [d for d in task.documents if d.doc_id not in wanted]
+    count = min(len(others), max(0, bench.dense_documents - len(wanted)))
+    chosen = {d.doc_id for d in random.Random(bench.seed).sample(others, count)} | wanted
+    documents = [d for d in task.documents if d.doc_id in chosen]
+    embed = indexing.encoder(index.encoder or "minilm")
+    base = BM25S(documents)
+    systems: list[System] = [base, Ours(documents, folder / "words", index)]
+    for fusion in Fusion:
+        fused = dataclasses.replace(index, fusion=fusion)
+        where = folder / fusion.value
+        systems.append(Ours(documents, where, fused, embed, f"medr_jax, hybrid {fusion.value}"))
+    results = {system.name: quality.judge(system, task.judged) for system in systems}
+    return {f"{task.name}, {len(documents):,} documents": quality.compared(results, base.name)}
+
+
+def _timed(size: int, index: IndexConfig, bench: RetrievalBenchConfig) -> dict[str, Any]:
+    """Both systems over generated documents; the filters are kinds, in turn."""
+    queries = generated_queries(bench.speed_queries, bench.seed)
+    filters = [Filters(kind=kind) for kind in KINDS]
+    with console.stage(f"{size:,}") as line, tempfile.TemporaryDirectory() as folder:
+        documents = list(generated_documents(size, bench.seed))
+        systems: Sequence[System] = (Ours(documents, Path(folder), index), BM25S(documents))
+        del documents
+        gc.collect()
+        gc.freeze()  # what a million documents left behind is not to be searched again
+        found = speed.speeds(systems, queries, filters, bench.rounds)
+        for system in systems:
+            found[system.name] |= speed.latencies(system, queries, filters[0])
+            found[system.name]["docs_per_s"] = size / system.build_s
+        gc.unfreeze()
+        line.update(ratio=found[systems[0].name]["cpu_ratio"])
+    return found
+
+
+def _facts() -> dict[str, str]:
+    return {
+        "command": f"python -m experiments.bench_retrieval {' '.join(sys.argv[1:])}".strip(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores",
+        "versions": ", ".join(f"{name} {version(name)}" for name in ("tantivy", "bm25s")),
+    }
+
+
+def _require_bm25s() -> None:
+    try:
+        import bm25s  # noqa: F401
+    except ImportError:
+        raise ValueError("bm25s is not installed: pip install 'medr-jax[bench]'") from None

@@ -1,0 +1,1 @@
+"""Readers of public formats, one file each: a path to typed documents."""

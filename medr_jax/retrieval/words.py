@@ -1,0 +1,159 @@
+"""Search by words: from the strictest query to the loosest, until there are enough hits."""
+
+import functools
+from collections.abc import Callable, Container, Iterator, Sized
+from typing import TypeAlias
+
+import numpy as np
+import tantivy
+
+from medr_jax.retrieval.columns import ANY, Columns, Filters
+from medr_jax.retrieval.query import ParsedQuery, QueryBuilder
+
+_TIE_MARGIN = 8  # candidates beyond the wanted ones, so that ties can be put in order
+_MAX_TIE_CANDIDATES = 1024
+_SCORE_DIGITS = 3  # float32 sums differ beyond
+_WIDE_SHARE = 0.05  # of the documents: filters that pass more are applied to the best of all
+_SPARE = 1.5  # of the candidates that such filters should need
+
+Found: TypeAlias = list[tuple[int, float]]
+"""(ordinal, score), best first, ties in order of id."""
+
+_Build: TypeAlias = Callable[[Filters], tantivy.Query]
+
+
+class WordSearch:
+    """Ranks the documents of one opened index by words."""
+
+    def __init__(
+        self,
+        searcher: tantivy.Searcher,
+        queries: QueryBuilder,
+        doc_id: Callable[[int], str],
+        columns: Columns,
+        *,
+        stages: bool,
+    ) -> None:
+        self._searcher = searcher
+        self._queries = queries
+        self._doc_id = doc_id
+        self._by_stages = stages
+        self._num_docs = len(columns.kind_N)
+        self._passing = functools.lru_cache(maxsize=64)(columns.matching)
+
+    def best(
+        self, parsed: ParsedQuery, filters: Filters, exclude: Container[str], num_hits: int
+    ) -> Found:
+        """Each stage fills what the last left."""
+        ranked: dict[int, float] = {}
+        for build in self._stages(parsed, ranked):
+            wanted = num_hits - len(ranked)
+            ranked.update(self._found(build, filters, exclude, wanted, ranked))
+            if len(ranked) >= num_hits:
+                break
+        return list(ranked.items())
+
+    def bearers(
+        self, parsed: ParsedQuery, filters: Filters, exclude: Container[str], num_hits: int
+    ) -> list[int]:
+        """Documents that bear an identifier of the query."""
+        build = functools.partial(self._queries.identified, parsed)
+        return [ordinal for ordinal, _ in self._found(build, filters, exclude, num_hits, ())]
+
+    def _stages(self, parsed: ParsedQuery, ranked: Sized) -> Iterator[_Build]:
+        """From the strictest query to the loosest; ``ranked`` is what was found so far."""
+        queries = self._queries
+        if parsed.identifiers:
+            yield functools.partial(queries.identified, parsed)
+        if not self._by_stages:
+            if parsed.weights:
+                yield functools.partial(queries.disjunction, parsed)
+            return
+        if parsed.phrases:
+            yield functools.partial(queries.phrased, parsed)
+        if parsed.weights:
+            yield functools.partial(queries.conjunction, parsed)
+        if len(parsed.weights) > 1:
+            # What only fills up need not be ranked by every common word.
+            if len(ranked) > 0:
+                yield functools.partial(queries.disjunction, parsed, telling_only=True)
+            yield functools.partial(queries.disjunction, parsed)
+
+    def _found(
+        self,
+        build: _Build,
+        filters: Filters,
+        exclude: Container[str],
+        wanted: int,
+        taken: Container[int],
+    ) -> Found:
+        """The ``wanted`` best that pass and are neither excluded nor taken."""
+        if filters != ANY:
+            passes_N = self._passing(filters)
+            share = np.count_nonzero(passes_N) / max(self._num_docs, 1)
+            if share >= _WIDE_SHARE:
+                found = self._among_all(build(ANY), passes_N, share, exclude, wanted, taken)
+                if found is not None:
+                    return found
+        return self._among_passing(build(filters), exclude, wanted, taken)
+
+    def _among_all(
+        self,
+        query: tantivy.Query,
+        passes_N: np.ndarray,
+        share: float,
+        exclude: Container[str],
+        wanted: int,
+        taken: Container[int],
+    ) -> Found | None:
+        """From the best of all documents, or None where these do not settle it.
+
+        Tantivy skips documents that cannot be among the best, but not within a filter: many
+        candidates of all are cheaper than few of a filter that passes much.
+        """
+        limit = int(_SPARE * (wanted + _TIE_MARGIN) / share)
+        ordinals, scores = self._rows(query, limit)
+        passing = [
+            (ordinal, score)
+            for ordinal, score, passes in zip(
+                ordinals, scores, passes_N[ordinals].tolist(), strict=True
+            )
+            if passes
+        ]
+        best = self._ordered(passing, exclude, wanted, taken)
+        if len(ordinals) < limit:
+            return best
+        return best if _settled(best, wanted, scores) else None
+
+    def _among_passing(
+        self, query: tantivy.Query, exclude: Container[str], wanted: int, taken: Container[int]
+    ) -> Found:
+        limit = wanted + _TIE_MARGIN
+        while True:
+            ordinals, scores = self._rows(query, limit)
+            best = self._ordered(zip(ordinals, scores, strict=True), exclude, wanted, taken)
+            if len(ordinals) < limit or limit >= self._num_docs:
+                return best
+            enough = len(best) == wanted and limit >= _MAX_TIE_CANDIDATES
+            if enough or _settled(best, wanted, scores):
+                return best
+            limit = min(4 * limit, self._num_docs)
+
+    def _rows(self, query: tantivy.Query, limit: int) -> tuple[list[int], list[float]]:
+        rows = self._searcher.search(query, limit, count=False).hits
+        ordinals = self._searcher.fast_field_values("ordinal", [at for _, at in rows])
+        return ordinals, [score for score, _ in rows]
+
+    def _ordered(self, rows, exclude: Container[str], wanted: int, taken: Container[int]) -> Found:
+        usable = [
+            (-round(score, _SCORE_DIGITS), doc_id, ordinal)
+            for ordinal, score in rows
+            if ordinal not in taken and (doc_id := self._doc_id(ordinal)) not in exclude
+        ]
+        usable.sort()
+        return [(ordinal, -score) for score, _, ordinal in usable[:wanted]]
+
+
+def _settled(best: Found, wanted: int, scores: list[float]) -> bool:
+    """Whether no document that was not looked at could be among the best, ties included."""
+    return len(best) == wanted and best[-1][1] > round(scores[-1], _SCORE_DIGITS)
