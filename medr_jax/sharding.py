@@ -188,9 +188,12 @@ def abstract_arrays(shapes: Any, layout: Any) -> Any:
 
 
 def constrain(array: jax.Array, *axes: str | None) -> jax.Array:
-    """Pins an activation to the current mesh (``jax.set_mesh``); without one, does nothing."""
+    """Pins an activation to the current mesh (``jax.set_mesh``).
+
+    Does nothing without one, and inside ``jax.shard_map``, whose arrays are one device's.
+    """
     mesh = jax.sharding.get_abstract_mesh()
-    if mesh.empty or mesh.size == 1:
+    if mesh.empty or mesh.size == 1 or mesh.are_all_axes_manual:
         return array
     return jax.lax.with_sharding_constraint(array, partition_spec(axes, array.shape, mesh))
 

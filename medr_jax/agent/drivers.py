@@ -2,8 +2,8 @@
 
 import asyncio
 import inspect
-import itertools
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -112,18 +112,25 @@ def run_slots(
     engine: SlotEngine,
     tools: Tools,
     progress: Progress | None = None,
+    *,
+    overlap: bool = False,
 ) -> list[Episode]:
     """Token episodes over the engine's slots, refilled as episodes end; results in order.
 
-    Tool calls that come up in one step of the engine go to the tools as one batch.
+    Each episode's tool calls run in a thread of their own, under the tools' own deadlines. With
+    ``overlap`` the other rollouts go on sampling meanwhile, and a call that hangs costs its own
+    rollout only. Without, the engine's next step waits for all calls of this one: then what is
+    in a dispatch together does not depend on how long anything took.
     """
-    scheduler = _Slots(enumerate(episodes), engine, tools, progress)
+    threads = ThreadPoolExecutor(max(engine.num_free, 1), thread_name_prefix="episode-tools")
+    scheduler = _Slots(enumerate(episodes), engine, tools, progress, threads)
     try:
         while scheduler.fill():
             engine.step()
-            scheduler.collect()
+            scheduler.collect(wait_for_tools=not overlap)
     finally:
         scheduler.close()
+        threads.shutdown(wait=False, cancel_futures=True)
     return [scheduler.finished[index] for index in sorted(scheduler.finished)]
 
 
@@ -133,38 +140,54 @@ class _Row:
     episode: TokenEpisode
     handle: Any = None
     opened: bool = False
+    tools: Future | None = None  # the results of its tool calls, while it waits for them
 
 
 class _Slots:
     """Rows in the engine's slots, and what became of those that ended."""
 
-    def __init__(self, waiting, engine: SlotEngine, tools: Tools, progress: Progress | None):
+    def __init__(
+        self,
+        waiting,
+        engine: SlotEngine,
+        tools: Tools,
+        progress: Progress | None,
+        threads: ThreadPoolExecutor,
+    ):
         self.finished: dict[int, Episode] = {}
         self._waiting = waiting
         self._engine = engine
         self._tools = tools
         self._progress = progress
+        self._threads = threads
         self._rows: list[_Row] = []
 
     def fill(self) -> bool:
-        """Starts waiting episodes in free slots; False when nothing is left to run."""
-        while self._engine.num_free:
-            if (entry := next(self._waiting, None)) is None:
-                break
-            row = _Row(*entry)
-            self._rows.append(row)
-            self._advance([(row, None)])
-        return bool(self._rows)
+        """Starts waiting episodes in free slots until one samples; False when none is left."""
+        while True:
+            while self._engine.num_free:
+                if (entry := next(self._waiting, None)) is None:
+                    break
+                row = _Row(*entry)
+                self._rows.append(row)
+                self._advance(row, None)
+            asking = [row.tools for row in self._rows if row.tools]
+            if not self._rows or len(asking) < len(self._rows):
+                return bool(self._rows)
+            wait(asking, return_when=FIRST_COMPLETED)
+            self._hand_out_results()
 
-    def collect(self) -> None:
-        """Hands finished completions to their episodes and runs the tools they ask for."""
+    def collect(self, *, wait_for_tools: bool) -> None:
+        """Hands finished completions, and tool results that are there, to their episodes."""
         version = self._engine.policy_version
-        replies = []
-        for row in self._rows:
-            if (result := self._engine.result(row.handle)) is not None:
-                sampled = Sampled(result.token_ids, result.logprobs, result.status, version)
-                replies.append((row, sampled))
-        self._advance(replies)
+        for row in list(self._rows):
+            if row.tools is None and (result := self._engine.result(row.handle)) is not None:
+                self._advance(
+                    row, Sampled(result.token_ids, result.logprobs, result.status, version)
+                )
+        if wait_for_tools:
+            wait([row.tools for row in self._rows if row.tools])
+        self._hand_out_results()
 
     def close(self) -> None:
         """Frees every slot still taken: after an error or an interruption."""
@@ -174,29 +197,27 @@ class _Slots:
                 self._engine.close(row.handle)
         self._rows = []
 
-    def _advance(self, replies: list[tuple[_Row, Any]]) -> None:
-        while replies:
-            asking = []
-            for row, reply in replies:
-                try:
-                    request = row.episode.send(reply)
-                except StopIteration as end:
-                    self._finish(row, end.value)
-                    continue
-                if isinstance(request, CallTools):
-                    asking.append((row, request.calls))
-                else:
-                    self._generate(row, request)
-            replies = self._call(asking)
+    def _hand_out_results(self) -> None:
+        for row in list(self._rows):
+            if row.tools and row.tools.done():
+                results, row.tools = row.tools.result(), None
+                self._advance(row, results)
 
-    def _call(self, asking: list[tuple[_Row, tuple[ToolCall, ...]]]) -> list[tuple[_Row, Any]]:
-        if not asking:
-            return []
-        batch = [call for _, calls in asking for call in calls]
-        results = self._tools.call_many(batch)
-        assert len(results) == len(batch)
-        remaining = iter(results)
-        return [(row, tuple(itertools.islice(remaining, len(calls)))) for row, calls in asking]
+    def _advance(self, row: _Row, reply: Any) -> None:
+        try:
+            request = row.episode.send(reply)
+        except StopIteration as end:
+            self._finish(row, end.value)
+            return
+        if isinstance(request, CallTools):
+            row.tools = self._threads.submit(self._call, request.calls)
+        else:
+            self._generate(row, request)
+
+    def _call(self, calls: tuple[ToolCall, ...]) -> tuple[ToolResult, ...]:
+        results = tuple(self._tools.call_many(calls))
+        assert len(results) == len(calls)
+        return results
 
     def _generate(self, row: _Row, request: Generate) -> None:
         if not row.opened:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int
 
 from medr_jax.models.attention_backends import self_attention
 from medr_jax.models.config import ModelConfig
-from medr_jax.models.kv_cache import KVCache, Rows
+from medr_jax.models.kv_cache import Extension
 from medr_jax.models.layers import Adaptable, RMSNorm, constant, init_std, rotate, weight
 from medr_jax.models.short_conv import Inputs, ShortConv
 from medr_jax.sharding import constrain
@@ -81,15 +81,15 @@ class Attention(Adaptable):
         self,
         x_BTD: Float[Array, "B T D"],
         rope: tuple[jax.Array, jax.Array],
-        cache: KVCache,
+        new: Extension,
         layer: int | jax.Array,
-        rows: Rows,
-    ) -> tuple[Float[Array, "B T D"], KVCache]:
+        num_new_B: Int[Array, " B"],
+    ) -> tuple[Float[Array, "B T D"], Extension]:
         """New tokens against everything cached before them, themselves included."""
         inputs = Inputs(x_BTD, x_BTD, x_BTD)
         if self.conv is not None:
-            inputs = self.conv.extend(x_BTD, cache.past_inputs(layer, rows))
-            cache = cache.remember_inputs(layer, x_BTD, rows)
+            inputs = self.conv.extend(x_BTD, new.past_inputs(layer))
+            new = new.remember_inputs(layer, x_BTD, num_new_B)
         q, k, v = self.project(inputs, rope)
-        cache = cache.write(layer, k, v, rows)
-        return self.output(cache.attend(layer, q, rows)), cache
+        new = new.write(layer, k, v)
+        return self.output(new.attend(layer, q)), new

@@ -12,9 +12,10 @@ from jaxtyping import Array, Float, Int
 
 from medr_jax import sharding
 from medr_jax.models.attention import Attention
+from medr_jax.models.cached_attention import on_cpu
 from medr_jax.models.chunked_attention import KEPT
 from medr_jax.models.config import ModelConfig, Remat
-from medr_jax.models.kv_cache import KVCache, Rows
+from medr_jax.models.kv_cache import Extension, KVCache
 from medr_jax.models.layers import MLP, RMSNorm, rope_angles, weight
 
 RESIDUAL = "residual"
@@ -46,15 +47,15 @@ class Block(nnx.Module):
         self,
         x_BTD: Float[Array, "B T D"],
         rope: tuple[jax.Array, jax.Array],
-        cache: KVCache,
+        new: Extension,
         layer: int | jax.Array,
-        rows: Rows,
-    ) -> tuple[Float[Array, "B T D"], KVCache]:
+        num_new_B: Int[Array, " B"],
+    ) -> tuple[Float[Array, "B T D"], Extension]:
         """The same layer over new tokens of cached rows."""
         h = self.attention_norm(x_BTD)
-        out, cache = self.attention.extend(h, rope, cache, layer, rows)
+        out, new = self.attention.extend(h, rope, new, layer, num_new_B)
         x_BTD = x_BTD + out
-        return x_BTD + self.mlp(self.mlp_norm(x_BTD)), cache
+        return x_BTD + self.mlp(self.mlp_norm(x_BTD)), new
 
 
 class Transformer(nnx.Module):
@@ -88,7 +89,8 @@ class Transformer(nnx.Module):
             return block(checkpoint_name(x_BTD, RESIDUAL), rope, segment_ids_BT)
 
         x_BTD = sharding.constrain(self._embed(token_ids_BT), "batch", "length", "activation")
-        return self.final_norm(self._run(layer, x_BTD, self.config.remat))
+        x_BTD = self._run(layer, x_BTD, self.config.remat, self.config.scan_layers)
+        return self.final_norm(x_BTD)
 
     def extend(
         self,
@@ -102,15 +104,29 @@ class Transformer(nnx.Module):
         Row b has ``num_new_B[b]`` real tokens, from column 0 on; the hidden states of its other
         columns mean nothing. Without ``slots_B``, row b is slot b.
         """
-        rows = cache.rows(num_new_B, slots_B)
-        positions_BT = rows.starts_B[:, None] + jnp.arange(token_ids_BT.shape[1])
-        rope = rope_angles(positions_BT, self.config)
+        new = cache.extension(token_ids_BT.shape[1], num_new_B > 0, slots_B)
+        hidden_BTD, new = self.grow(token_ids_BT, new, num_new_B)
+        return hidden_BTD, cache.commit(new)
+
+    def grow(
+        self, token_ids_BT: Int[Array, "B T"], new: Extension, num_new_B: Int[Array, " B"]
+    ) -> tuple[Float[Array, "B T D"], Extension]:
+        """``extend``, some tokens at a time: the cache stays as it is until it is committed to.
+
+        Several columns only as an extension's first (see ``Extension.advance``).
+        """
+        T = token_ids_BT.shape[1]
+        rope = rope_angles(new.lengths_B[:, None] + jnp.arange(T), self.config)
 
         def layer(carry: tuple, block: Block, index: int | jax.Array) -> tuple:
-            return block.extend(carry[0], rope, carry[1], index, rows)
+            return block.extend(carry[0], rope, carry[1], index, num_new_B)
 
-        x_BTD, cache = self._run(layer, (self._embed(token_ids_BT), cache), Remat.none)
-        return self.final_norm(x_BTD), cache.advance(rows)
+        # A scan copies each layer's weights. Beside those of a single token's products on a CPU
+        # that is most of the work; there the copies of layers apart are made once per dispatch.
+        scanned = self.config.scan_layers and not (T == 1 and on_cpu())
+        carry = (self._embed(token_ids_BT), new)
+        x_BTD, new = self._run(layer, carry, Remat.none, scanned)
+        return self.final_norm(x_BTD), new.advance(T, num_new_B)
 
     def logits(self, hidden: Float[Array, "*batch D"]) -> Float[Array, "*batch V"]:
         """Unnormalised log-probabilities in float32."""
@@ -133,14 +149,13 @@ class Transformer(nnx.Module):
             x_BTD = x_BTD * self.config.embed_dim**0.5
         return x_BTD
 
-    def _run(self, layer: Callable[..., Any], carry: Any, remat: Remat) -> Any:
+    def _run(self, layer: Callable[..., Any], carry: Any, remat: Remat, scanned: bool) -> Any:
         """``carry = layer(carry, block, index)`` over the layers, scanned or unrolled."""
         graph, stacked = nnx.split(self.layers)
 
         def step(carry: Any, state: nnx.State, index: int | jax.Array) -> Any:
             return layer(carry, nnx.merge(graph, state), index)
 
-        scanned = self.config.scan_layers
         if remat is not Remat.none:
             # Inside a scan the loop itself keeps the compiler from undoing the recomputation.
             step = jax.checkpoint(step, policy=_saved(remat), prevent_cse=not scanned)

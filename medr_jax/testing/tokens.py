@@ -121,10 +121,12 @@ class ScriptedEngine:
         """Emits tokens in every slot that has some to emit."""
         self.num_steps += 1
         for slot in self._slots.values():
+            if slot.pending is None:
+                continue
             room = slot.max_tokens - len(slot.sampled)
             count = min(self._chunk_steps, room)
-            slot.sampled += (slot.pending or [])[:count]
-            slot.pending = (slot.pending or [])[count:]
+            slot.sampled += slot.pending[:count]
+            slot.pending = slot.pending[count:]
 
     def result(self, handle: int) -> Sampled | None:
         """The completion once it is whole or cut off; log-probability -0.5 for every token."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 import time
 
 import numpy as np
@@ -18,14 +19,10 @@ COMPACT = get_protocol("compact")
 LIMITS = AgentLimits(max_completion_tokens=60, max_total_tokens=600, max_malformed=0)
 
 
-class CountingTools:
-    """One hit a call; keeps the size of each batch."""
-
-    def __init__(self):
-        self.batches = []
+class FindingTools:
+    """One hit a call."""
 
     def call_many(self, calls):
-        self.batches.append(len(calls))
         return [
             ToolResult(status=Status.OK, hits=(Hit(doc_id=str(c.arguments["query"]), title="t"),))
             for c in calls
@@ -53,9 +50,9 @@ def script(rollout_id: str, turn: int):
     return None if said is None else completion_ids(said, TOKENIZER, "compact")
 
 
-def run(num_slots: int, count: int = 25, chunk_steps: int = 4, **options):
+def run(num_slots: int, count: int = 25, chunk_steps: int = 4, tools=None, **options):
     engine = ScriptedEngine(script, num_slots=num_slots, chunk_steps=chunk_steps)
-    tools = CountingTools()
+    tools = tools or FindingTools()
     episodes = (
         token_episode(make_question(), TOKENIZER, COMPACT, LIMITS, rollout_id=f"r{i}")
         for i in range(count)
@@ -91,16 +88,62 @@ def test_results_do_not_depend_on_the_slots(num_slots, chunk_steps):
         np.testing.assert_array_equal(one.ledger.token_ids, other.ledger.token_ids)
 
 
-def test_slots_are_kept_full_and_tools_batched():
-    _, engine, tools = run(4, count=40)
+def test_slots_are_kept_full():
+    _, engine, _ = run(4, count=40)
     tokens = sum(len(history) for history in engine.histories.values())
     sampled = tokens / 4  # at least a quarter of a history is sampled here
     assert engine.num_steps * 4 * 4 < 3 * sampled + 400
-    assert max(tools.batches) > 2
+
+
+class SlowTools(FindingTools):
+    """Takes 50 ms a call; notes how many wait at once, and in which order they end.
+
+    A call whose query begins with ``hanging`` ends only after eight others.
+    """
+
+    def __init__(self, hanging="none"):
+        self._hanging, self._lock, self._eight = hanging, threading.Lock(), threading.Event()
+        self.running = self.most = 0
+        self.finished = []
+
+    def call_many(self, calls):
+        query = str(calls[0].arguments["query"])
+        with self._lock:
+            self.running += 1
+            self.most = max(self.most, self.running)
+        if query.startswith(self._hanging):
+            assert self._eight.wait(60), "nobody else went on"
+        else:
+            time.sleep(0.05)
+        with self._lock:
+            self.running -= 1
+            self.finished.append(query)
+            if len(self.finished) == 8:
+                self._eight.set()
+        return super().call_many(calls)
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_slow_tools_change_nothing_but_the_time(overlap):
+    tools = SlowTools()
+    reference = run(3)[0]
+    results, engine, _ = run(8, tools=tools, overlap=overlap)
+    assert tools.most > 2
+    for one, other in zip(reference, results, strict=True):
+        assert one.trajectory == other.trajectory
+        np.testing.assert_array_equal(one.ledger.token_ids, other.ledger.token_ids)
+    assert engine.num_free == 8
+
+
+def test_a_tool_that_hangs_holds_up_its_own_rollout_only():
+    tools = SlowTools(hanging="q10")  # rollout 1's first call
+    results, _, _ = run(2, tools=tools, overlap=True)
+    assert [r.trajectory.trajectory_id for r in results] == [f"r{i}" for i in range(25)]
+    assert tools.finished[8].startswith("q10")
 
 
 def test_slots_are_freed_after_an_error():
-    class Broken(CountingTools):
+    class Broken(FindingTools):
         def call_many(self, calls):
             raise KeyboardInterrupt
 
@@ -138,7 +181,7 @@ def test_async_results_are_in_order(acting):
     episodes = [text_episode(make_question(question_id=str(i)), LIMITS) for i in range(12)]
     finished = []
     results = asyncio.run(
-        run_async(episodes, acting, CountingTools(), concurrency=3, progress=finished.append)
+        run_async(episodes, acting, FindingTools(), concurrency=3, progress=finished.append)
     )
     assert [r.trajectory_id for r in results] == [str(i) for i in range(12)]
     assert [r.num_tool_calls for r in results[:4]] == [0, 2, 2, 6]
@@ -146,7 +189,7 @@ def test_async_results_are_in_order(acting):
 
 
 def test_async_tools_wait_together_and_no_more_than_concurrency():
-    class Slow(CountingTools):
+    class Slow(FindingTools):
         running = most = 0
 
         def call_many(self, calls):
@@ -167,5 +210,5 @@ def test_async_errors_of_a_policy_are_not_swallowed():
         raise RuntimeError("bug")
 
     with pytest.raises(ExceptionGroup) as caught:
-        asyncio.run(run_async([text_episode(make_question(), LIMITS)], broken, CountingTools()))
+        asyncio.run(run_async([text_episode(make_question(), LIMITS)], broken, FindingTools()))
     assert caught.group_contains(RuntimeError, match="bug")

@@ -1,7 +1,7 @@
 """Run with eight forced host devices: compares meshes of them with a single device.
 
 Prints one JSON object of largest absolute differences; run by ``test_eight_devices.py``, with
-"all" for the cases that are not every day's.
+"all" for the cases that are not every day's, with "rollouts" for the engine's.
 """
 
 import dataclasses
@@ -29,6 +29,7 @@ from medr_jax.models.logprobs import token_logprobs
 from medr_jax.models.transformer import abstract_model, create_model
 from medr_jax.sampling.engine import Engine, EngineConfig
 from medr_jax.testing.models import random_tokens, small_config, small_model
+from medr_jax.testing.rollouts import logprob_differences, sampled_ledgers, speaking_model
 
 
 def loss(params, graph, tokens, segment_ids):
@@ -88,6 +89,10 @@ OTHERS = {
     "rows and heads split": (LOOPED, {"fsdp": 2, "sequence": 2, "tensor": 2}, 16),
     "splash": (SPLASH, {"data": 2, "sequence": 2, "tensor": 2}, 128),
 }
+SAMPLING_MESHES = {
+    "each part by itself": {"data": 8},
+    "all together": {"data": 2, "fsdp": 2, "tensor": 2},
+}
 
 
 def compare(one_device, cases):
@@ -139,6 +144,31 @@ def sampling(one_device, mesh):
     }
 
 
+def parity(one_device, meshes):
+    """|engine - trainer| of rollouts of several turns, sampled and learned from on each mesh."""
+    config = EngineConfig(
+        num_slots=16, max_length=768, prefill_widths=[64], prefill_rows=8, decode_rows=[8]
+    )
+    model = speaking_model(scan_layers=False, num_layers=1)
+    questions = [f"which gene {i} ?" for i in range(8)]
+    expected = sampled_ledgers(model, one_device, config, questions)
+    report = {}
+    for name, sizes in meshes.items():
+        mesh = sharding.make_mesh(sharding.MeshConfig(**sizes))
+        graph, params = nnx.split(model)
+        placed = nnx.merge(graph, jax.device_put(params, sharding.shardings(params, mesh)))
+        ledgers = sampled_ledgers(placed, mesh, config, questions)
+        report[name] = {
+            "logprobs": float(logprob_differences(model, mesh, ledgers, row_length=768).max()),
+            "turns": min(ledger.num_turns for ledger in ledgers),
+            "tokens_equal": all(
+                np.array_equal(one.token_ids, other.token_ids)
+                for one, other in zip(expected, ledgers, strict=True)
+            ),
+        }
+    return report
+
+
 def loaded_difference(mesh):
     """Weights that went through files onto the mesh, against those that never left the host."""
     config = small_config(short_conv_width=0, qk_norm=False, tied_embeddings=False)
@@ -161,6 +191,9 @@ def main() -> None:
     if sys.argv[1:] == ["all"]:
         memory = {devices: memory_per_device(devices) for devices in (1, 8)}
         json.dump({"cases": compare(one_device, OTHERS), "memory": memory}, sys.stdout)
+        return
+    if sys.argv[1:] == ["rollouts"]:
+        json.dump(parity(one_device, SAMPLING_MESHES), sys.stdout)
         return
     cube = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, tensor=2))
     cases = compare(one_device, EVERY_DAY)

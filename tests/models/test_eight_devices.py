@@ -68,3 +68,13 @@ def test_rows_split_over_devices_and_other_meshes():
 def test_files_are_loaded_split_and_saved_whole(report):
     # query (layers 2, D 32, N 4, H 8): the model dimension over fsdp, heads over tensor
     assert report["loaded"] == [0.0, [2, 16, 2, 8]]
+
+
+@pytest.mark.slow
+def test_rollouts_have_the_trainer_s_logprobs_on_every_mesh():
+    report = run("rollouts")
+    assert sorted(report) == ["all together", "each part by itself"]
+    for name, mesh in report.items():
+        assert mesh["turns"] == 4, name
+        assert mesh["tokens_equal"], name
+        assert mesh["logprobs"] <= 1e-4, name

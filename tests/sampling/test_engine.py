@@ -1,13 +1,14 @@
 """The slot engine: results depend on the rollout alone, history is computed once."""
 
 import dataclasses
+import random
 
 import numpy as np
 import pytest
 from flax import nnx
 
 from medr_jax.models.logprobs import token_logprobs
-from medr_jax.sampling.engine import Engine, EngineConfig
+from medr_jax.sampling.engine import Engine, EngineConfig, EngineStats
 from medr_jax.testing.models import (
     VOCAB_SIZE,
     one_device,
@@ -98,10 +99,11 @@ def test_logprobs_are_the_trainers(model, results):
 def test_compiled_shapes_are_fixed(model):
     engine = make_engine(model, num_slots=3)
     two_turns(engine, PROMPTS)
+    two_turns(engine, list(PROMPTS)[::-1])
     before = engine.num_compiled
     two_turns(engine, list(PROMPTS)[::-1])
-    # clear, decode and one prefill per width; nothing new for other lengths or turns
-    assert before <= 4
+    # clear, share, decode and one prefill per width; nothing new for other lengths or turns
+    assert before <= 5
     assert engine.num_compiled == before
 
 
@@ -196,6 +198,102 @@ def test_new_parameters_change_results_and_are_refused_while_rollouts_are_open(m
     assert engine.num_compiled <= 4
 
 
+def same(one, other):
+    return one.token_ids == other.token_ids and np.allclose(one.logprobs, other.logprobs, atol=1e-5)
+
+
+def group_of(engine, names, prompt, budget=4):
+    """Results of rollouts from one prompt, as many at once as there are slots."""
+    waiting, running, results = list(names), {}, {}
+    while waiting or running:
+        while waiting and engine.num_free:
+            running[waiting[0]] = engine.open(waiting[0])
+            engine.extend(running[waiting.pop(0)], prompt, budget)
+        engine.step()
+        for name, handle in list(running.items()):
+            if (sampled := engine.result(handle)) is not None:
+                results[name] = sampled
+                engine.close(running.pop(name))
+    return results
+
+
+def test_a_group_s_prompt_is_computed_once(model):
+    names, prompt = [f"g{i}" for i in range(6)], list(range(20, 33))
+    alone, one = {}, make_engine(model, num_slots=1, chunk_steps=2)
+    for name in names:
+        one.set_params(one.params, 0)  # forgets the prompt
+        alone |= group_of(one, [name], prompt)
+    assert (one.stats.prefilled, one.stats.shared) == (6 * 12, 0)
+    # Three slots for six rollouts: later ones start from rollouts that have gone on.
+    engine = make_engine(model, num_slots=3, chunk_steps=2)
+    results = group_of(engine, names, prompt)
+    assert (engine.stats.prefilled, engine.stats.shared) == (12, 5 * 12)
+    assert all(same(results[name], alone[name]) for name in names)
+    assert len({sampled.token_ids for sampled in results.values()}) > 1
+
+
+def test_a_kept_prompt_does_not_outlive_the_weights(model):
+    prompt = list(range(20, 33))
+    engine = make_engine(model, temperature=0.0)
+    group_of(engine, ["a"], prompt)
+    other = small_model(model.config, seed=9)
+    engine.set_params(nnx.state(other), 1)
+    sampled = group_of(engine, ["a"], prompt)["a"]
+    # With the old weights' keys and values the tokens would differ.
+    assert sampled.token_ids == greedy_reference(other, prompt, 4)
+    assert engine.stats.shared == 0
+
+
+def test_an_overwritten_prompt_is_not_taken(model, results):
+    engine = make_engine(model, num_slots=1)
+    for name in ("r0", "r1", "r0"):
+        assert same(two_turns(engine, [name])[name, 1], results[name, 1])
+    assert engine.stats.shared == 0
+
+
+def delayed(engine, names, rng):
+    """``two_turns`` whose tool results come after a random number of steps."""
+    waiting, running, results, held = list(names), {}, {}, {}
+    while waiting or running:
+        while waiting and engine.num_free:
+            name = waiting.pop(0)
+            running[name] = engine.open(name)
+            engine.extend(running[name], PROMPTS[name], MAX_TOKENS, 0)
+        engine.step()
+        for name, handle in list(running.items()):
+            if name in held:
+                held[name] -= 1
+                if held[name] == 0:
+                    engine.extend(handle, OBSERVATION, MAX_TOKENS, 1)
+            elif (sampled := engine.result(handle)) is not None:
+                results[name, 0] = sampled
+                held[name] = rng.randint(1, 4)
+            if held.get(name, 1) <= 0 and (sampled := engine.result(handle)) is not None:
+                results[name, 1] = sampled
+                engine.close(running.pop(name))
+    return results
+
+
+def test_order_and_tool_timing_do_not_matter(model, results):
+    engine = make_engine(model, decode_rows=[2], prefill_rows=1)
+    for seed in range(3):
+        rng = random.Random(seed)
+        names = rng.sample(list(PROMPTS), len(PROMPTS))
+        engine.stats = EngineStats()
+        for key, sampled in delayed(engine, names, rng).items():
+            assert same(sampled, results[key]), (seed, key)
+        # Those that waited gave their places among the first two slots to others.
+        assert engine.stats.moved > 0
+        assert engine.stats.sampled == sum(len(r.token_ids) for r in results.values())
+
+
+def test_few_rollouts_take_few_rows(model):
+    engine = make_engine(model, num_slots=4, decode_rows=[1, 4])
+    group_of(engine, ["a"], [20, 21])
+    assert engine.stats.occupancy == 1.0  # of 4 rows it would be a quarter
+    assert engine.stats.decode_places == engine.stats.sampled
+
+
 @pytest.mark.parametrize(
     ("new_ids", "max_tokens", "named"),
     [([], 3, "0 new ids"), ([1], 0, "max_tokens=0"), ([VOCAB_SIZE], 3, "vocabulary of 64")],
@@ -218,6 +316,12 @@ def test_misuse_is_refused(model):
     assert not make_engine(model).step()
     with pytest.raises(ValueError, match="share"):
         Engine(model, EngineConfig(), mesh=one_device(), stop_ids=[PAD], pad_id=PAD)
+
+
+@pytest.mark.parametrize("rows", [[0], [3, 9]])
+def test_decode_rows_fit_the_slots(rows):
+    with pytest.raises(ValueError, match="decode_rows"):
+        EngineConfig(num_slots=8, decode_rows=rows)
 
 
 @pytest.mark.parametrize("field", ["num_slots", "max_length", "chunk_steps", "prefill_rows"])

@@ -5,7 +5,6 @@ Each builder calls what training and sampling call; there is no second step to k
 
 import dataclasses
 import enum
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -20,8 +19,8 @@ from medr_jax.models.config import ModelConfig
 from medr_jax.models.kv_cache import KVCache
 from medr_jax.models.logprobs import token_logprobs
 from medr_jax.models.transformer import abstract_model
-from medr_jax.sampling import engine
-from medr_jax.sampling.engine import EngineConfig
+from medr_jax.sampling import programs as sampling_programs
+from medr_jax.sampling.config import EngineConfig
 from medr_jax.sft import step as sft_step
 from medr_jax.training.loop import TrainingConfig
 from medr_jax.training.optimizer import OptimizerConfig
@@ -96,28 +95,29 @@ def _logprob(settings: Settings, mesh: Mesh) -> Program:
 
 
 def _prefill(settings: Settings, mesh: Mesh) -> Program:
-    graph, params = _inference_model(settings, mesh)
-    cache = kv_cache(settings, mesh)
-    rows = engine.prefill_rows(settings.sampling, mesh)
+    sizes = sampling_programs.sizes(settings.sampling, mesh)
+    rows = sizes.parts * sizes.prefill_rows
     per_row = jax.ShapeDtypeStruct((rows,), jnp.int32)
-    tokens = jax.ShapeDtypeStruct((rows, max(settings.sampling.prefill_widths)), jnp.int32)
-    slots = None if rows == settings.sampling.num_slots else per_row
-    batch = (tokens, per_row, slots)
-    step = jax.jit(functools.partial(engine.prefill, graph), donate_argnums=1)
-    parts = {"parameters": params, "kv_cache": cache, "batch": batch}
-    return Program(step, (params, cache, *batch), parts)
+    tokens = jax.ShapeDtypeStruct((rows, sizes.prefill_widths[-1]), jnp.int32)
+    slots = None if sizes.prefill_rows == sizes.slots else per_row
+    batch = (tokens, per_row, jax.ShapeDtypeStruct((rows,), jnp.bool), slots)
+    return _sampling(settings, mesh, "prefill", batch)
 
 
 def _decode(settings: Settings, mesh: Mesh) -> Program:
+    sizes = sampling_programs.sizes(settings.sampling, mesh)
+    rows = sizes.parts * sizes.decode_rows[-1]
+    per_row = jax.ShapeDtypeStruct((rows,), jnp.int32)
+    batch = (per_row, per_row, jax.ShapeDtypeStruct((rows, 2), jnp.uint32), per_row)
+    return _sampling(settings, mesh, "decode", batch)
+
+
+def _sampling(settings: Settings, mesh: Mesh, name: str, batch: tuple) -> Program:
     graph, params = _inference_model(settings, mesh)
     cache = kv_cache(settings, mesh)
-    slots = settings.sampling.num_slots
-    per_slot = jax.ShapeDtypeStruct((slots,), jnp.int32)
-    batch = (per_slot, per_slot, jax.ShapeDtypeStruct((slots, 2), jnp.uint32), per_slot)
     # Which ids stop a turn or are banned does not change the size of anything.
-    step = jax.jit(
-        functools.partial(engine.decode, graph, settings.sampling, (1,), (0,)), donate_argnums=1
-    )
+    built = sampling_programs.build(graph, settings.sampling, mesh, (1,), (0,))
+    step = jax.jit(getattr(built, name), donate_argnums=1)
     parts = {"parameters": params, "kv_cache": cache, "batch": batch}
     return Program(step, (params, cache, *batch), parts)
 

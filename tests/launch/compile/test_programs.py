@@ -67,18 +67,18 @@ def test_the_sft_step_is_the_one_that_trains(optimizer):
         assert str(traced) == str(made.step.trace(made.state, batch).jaxpr)
 
 
-def test_prefill_and_decode_are_the_engine_s(monkeypatch):
+def test_prefill_and_decode_are_the_engine_s():
     asked, mesh = settings(), one_device()
     engine = Engine(small_model(), asked.sampling, mesh=mesh, stop_ids=[1], pad_id=0)
     given = {}
     for name in ("prefill", "decode"):
-        step = getattr(engine, f"_{name}")
+        step = getattr(engine._run, name)
 
         def record(*arguments, name=name, step=step):
             given[name] = step.trace(*arguments).jaxpr
             return step(*arguments)
 
-        monkeypatch.setattr(engine, f"_{name}", record)
+        engine._run = engine._run._replace(**{name: record})
     handle = engine.open("a")
     engine.extend(handle, [5, 6, 7], max_tokens=2)
     engine.step()
@@ -113,8 +113,10 @@ def test_an_abstract_cache_is_like_a_real_one():
 def test_bytes_are_counted_on_one_device():
     mesh = one_device()
     cache = programs.kv_cache(settings(), mesh)
-    # keys and values 2 layers * 3 slots * 16 * 2 heads * 8 float32, convolution 2*3*3*32, lengths
-    assert bytes_per_device(cache) == 2 * (2 * 3 * 16 * 2 * 8 * 4) + 2 * 3 * 3 * 32 * 4 + 3 * 4
+    # keys and values 2 layers * 3 slots * 16 * 2 heads * 8 float32; the convolution's inputs
+    # 2*3*3*32, now and at the end of the prompt; lengths
+    expected = 2 * (2 * 3 * 16 * 2 * 8 * 4) + 2 * (2 * 3 * 3 * 32 * 4) + 3 * 4
+    assert bytes_per_device(cache) == expected
     assert bytes_per_device(None) == 0
     half = dataclasses.replace(settings(), inference_dtype="bfloat16")
     full = bytes_per_device(programs.inference_params(settings(), mesh))

@@ -1,0 +1,1 @@
+"""The rollout engine beside a batch loop, on two workloads."""

@@ -1,0 +1,154 @@
+"""Tokens per second of the rollout engine and of the batch loop, in turns on one machine."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from medr_jax import console
+from medr_jax.agent.drivers import Tools, run_slots
+from medr_jax.data.tfds_builder import read_trajectories
+from medr_jax.eval.evaluate import select_questions
+from medr_jax.launch import record, stages, training
+from medr_jax.launch.bench.run import command, cpu_name
+from medr_jax.launch.rollouts import report, workloads
+from medr_jax.launch.rollouts.by_turns import run_by_turns
+from medr_jax.launch.rollouts.config import RolloutBenchConfig, Workload
+from medr_jax.sampling.engine import Engine, EngineConfig, EngineStats
+from medr_jax.sft.policy import Policy, load_policy
+from medr_jax.sharding import make_mesh
+from medr_jax.tokens.protocol import get_protocol
+from medr_jax.tools.runtime import standard_tools
+
+ENGINE, BY_TURNS = report.ENGINE, report.BY_TURNS
+
+Make = Callable[[], list[Any]]
+"""Fresh episodes, the same each time."""
+
+
+def bench_rollouts(config: SimpleNamespace) -> Path:
+    """Runs the workloads and writes ``rollout.json`` and ``rollout.md`` into the run's folder."""
+    training.enable_compile_cache(config.paths.compile_cache)
+    dataset = stages.synthesize(config)
+    folder = Path(config.checkpoint or training.sft(config, dataset)[1].path)
+    policy = load_policy(folder, make_mesh(config.mesh))
+    results = {}
+    for workload in config.rollouts.workloads:
+        with console.stage(workload.value):
+            run = {Workload.questions: _questions, Workload.long: _long}[workload]
+            results[workload.value] = run(config, policy, dataset.path)
+    facts = record.environment() | {"command": command("bench_rollout"), "cpu": cpu_name()}
+    report.write(config.run_dir, results, config.rollouts, facts)
+    print((config.run_dir / report.TABLE).read_text(encoding="utf-8"))
+    return config.run_dir
+
+
+def compare(
+    engine: Engine, make: Make, tools: Tools, count: Callable[[list], list[list[int]]], rounds: int
+) -> dict[str, Any]:
+    """Windows of both contestants; the first run of each compiles and is not counted.
+
+    ``count`` turns what episodes returned into the tokens that each sampled.
+    """
+    contestants = {
+        ENGINE: partial(run_slots, engine=engine, tools=tools, overlap=True),
+        BY_TURNS: partial(run_by_turns, engine=engine, tools=tools),
+    }
+    windows: dict[str, list[dict[str, Any]]] = {name: [] for name in contestants}
+    outputs = {}
+    for number in range(rounds + 1):
+        for name in sorted(contestants, reverse=bool(number % 2)):
+            window, episodes = measure(engine, partial(contestants[name], make()))
+            outputs[name] = count(episodes)
+            if number:
+                windows[name].append(window | {"tokens": sum(map(len, outputs[name]))})
+    pairs = list(zip(outputs[ENGINE], outputs[BY_TURNS], strict=True))
+    return {
+        "windows": windows,
+        "rollouts": len(pairs),
+        "same_rollouts": sum(one == other for one, other in pairs),
+    }
+
+
+def measure(engine: Engine, run: Callable[[], list]) -> tuple[dict[str, Any], list]:
+    """Wall and CPU seconds of ``run`` and what the engine counted meanwhile."""
+    # As with new weights: no prompt is left over from the run before.
+    engine.set_params(engine.params, engine.policy_version)
+    engine.stats = EngineStats()
+    wall, cpu = time.perf_counter(), time.process_time()
+    out = run()
+    window = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
+    stats = dataclasses.asdict(engine.stats) | {"occupancy": engine.stats.occupancy}
+    return window | {"stats": stats}, out
+
+
+def _questions(config: SimpleNamespace, policy: Policy, dataset: Path) -> dict[str, Any]:
+    bench: RolloutBenchConfig = config.rollouts
+    protocol = get_protocol(policy.protocol)
+    tools = standard_tools(stages.load_engine(stages.index(config)), config.tools)
+    chosen = dataclasses.replace(
+        config.evaluation,
+        split="train",
+        questions_per_hop=-(-bench.num_questions // len(config.evaluation.hops)),
+    )
+    trajectories = read_trajectories(dataset / "dataset", chosen.split)
+    questions = select_questions((t.question for t in trajectories), chosen)
+    make = partial(
+        workloads.question_episodes,
+        questions[: bench.num_questions],
+        bench.group_size,
+        policy.tokenizer,
+        protocol,
+        config.agent,
+        tools.schemas(),
+    )
+    engine = Engine(
+        policy.model,
+        config.sampling,
+        mesh=policy.mesh,
+        stop_ids=protocol.stop_ids(policy.tokenizer),
+        pad_id=protocol.pad_id(policy.tokenizer),
+    )
+    return compare(engine, make, tools, _trained_tokens, bench.rounds)
+
+
+def _trained_tokens(episodes: Sequence[Any]) -> list[list[int]]:
+    ledgers = [episode.ledger for episode in episodes]
+    return [ledger.token_ids[ledger.loss_mask].tolist() for ledger in ledgers]
+
+
+def _long(config: SimpleNamespace, policy: Policy, _: Path) -> dict[str, Any]:
+    bench: RolloutBenchConfig = config.rollouts
+    sampling = EngineConfig(
+        num_slots=bench.num_long,
+        max_length=bench.max_length,
+        decode_rows=bench.decode_rows,
+        prefill_rows=bench.prefill_rows,
+        seed=bench.seed,
+    )
+    # No token stops a turn: each is as long as the script says.
+    engine = Engine(policy.model, sampling, mesh=policy.mesh, stop_ids=(), pad_id=0)
+    episodes = partial(workloads.long_episodes, bench, policy.model_config.vocab_size)
+    results = compare(engine, episodes, workloads.slow_tools(bench), list, bench.rounds)
+    results["hang"] = hang(engine, episodes, bench)
+    return results
+
+
+def hang(engine: Engine, episodes: Callable[..., list], bench: RolloutBenchConfig) -> dict:
+    """The same rollouts when a tool hangs for one of them, under each contestant."""
+    out: dict[str, Any] = {}
+    for name, run in ((ENGINE, partial(run_slots, overlap=True)), (BY_TURNS, run_by_turns)):
+        walls, sampled = [], []
+        for hanging in (None, 0):
+            go = partial(
+                run, episodes(hanging=hanging), engine=engine, tools=workloads.slow_tools(bench)
+            )
+            window, tokens = measure(engine, go)
+            walls.append(window["wall_s"])
+            sampled.append(tokens)
+        others = sum(one == other for one, other in zip(*sampled, strict=True))
+        out[name] = {"wall_s": walls[0], "hanging_wall_s": walls[1], "same_rollouts": others}
+    return out

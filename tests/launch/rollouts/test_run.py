@@ -1,0 +1,75 @@
+"""The benchmark of the rollout engine: equal rollouts, a hang, and its report."""
+
+import json
+
+import pytest
+
+from medr_jax.launch.rollouts import report, run, workloads
+from medr_jax.launch.rollouts.config import RolloutBenchConfig
+from medr_jax.sampling.engine import Engine, EngineConfig
+from medr_jax.testing.models import VOCAB_SIZE, one_device, small_config, small_model
+
+BENCH = RolloutBenchConfig(
+    rounds=1,
+    group_size=2,
+    num_prompts=2,
+    prompt_tokens=6,
+    num_turns=2,
+    result_tokens=5,
+    completion_tokens=4,
+    latency_s=0.01,
+    timeout_s=0.3,
+)
+PROMPT, RESULT = BENCH.prompt_tokens, BENCH.result_tokens
+
+
+@pytest.fixture(scope="module")
+def result():
+    model = small_model(small_config(scan_layers=False, num_layers=1))
+    sizes = EngineConfig(num_slots=4, max_length=BENCH.max_length, chunk_steps=4)
+    engine = Engine(model, sizes, mesh=one_device(), stop_ids=(), pad_id=0)
+
+    def episodes(**options):
+        return workloads.long_episodes(BENCH, VOCAB_SIZE, **options)
+
+    result = run.compare(engine, episodes, workloads.slow_tools(BENCH), list, BENCH.rounds)
+    return result | {"hang": run.hang(engine, episodes, BENCH)}
+
+
+def test_both_sample_the_same_rollouts(result):
+    assert result["rollouts"] == result["same_rollouts"] == 4
+    for windows in result["windows"].values():
+        (window,) = windows
+        assert window["tokens"] == window["stats"]["sampled"] > 0
+
+
+def test_only_the_batch_loop_computes_history_again(result):
+    engine, by_turns = (result["windows"][name][0] for name in (run.ENGINE, run.BY_TURNS))
+    # Each of two prompts once, less the token that decoding feeds; a result, after the token
+    # sampled last, for each of four rollouts.
+    assert engine["stats"]["prefilled"] == 2 * (PROMPT - 1) + 4 * RESULT
+    # Turn two has the prompt, a completion and the result before it.
+    again = by_turns["stats"]["prefilled"] - 2 * (PROMPT - 1)
+    assert again >= 4 * (PROMPT + RESULT)
+
+
+def test_a_hang_costs_one_rollout(result):
+    for row in result["hang"].values():
+        # Its own first completion came before the call, and the rest does not depend on it.
+        assert row["same_rollouts"] == 4
+        assert row["hanging_wall_s"] >= BENCH.timeout_s
+
+
+def test_the_report_has_every_number(result, tmp_path):
+    facts = {"platform": "Linux", "cpus": 2, "cpu": "test", "commit": "c", "command": "run me"}
+    report.write(tmp_path, {"long": result}, BENCH, facts)
+    saved = json.loads((tmp_path / report.JSON).read_text(encoding="utf-8"))
+    assert saved["ratios"]["long"] == report.ratios(result)
+    page = (tmp_path / report.TABLE).read_text(encoding="utf-8")
+    assert "run me" in page and "4 of 4" in page
+    assert f"{report.ratios(result)[0]:.2f}x" in page
+
+
+def test_a_size_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="rollouts.num_turns=0"):
+        RolloutBenchConfig(num_turns=0)
