@@ -7,7 +7,7 @@ export VENV
 export GLIBC_TUNABLES ?= glibc.malloc.hugetlb=1
 RUN = $(VENV)/bin/python -m
 
-.PHONY: quickstart test install lint slow parity wheel clean
+.PHONY: quickstart test install lint slow long parity wheel clean
 
 install:
 	@bash requirements/install.sh
@@ -25,6 +25,9 @@ lint: install
 
 slow: install
 	@$(RUN) pytest -m slow $(ARGS)
+
+long: install
+	@$(RUN) pytest -m long $(ARGS)
 
 parity: install
 	@$(RUN) pytest -m parity $(ARGS)

@@ -68,7 +68,6 @@ setup(
         "tpu": ["jax[tpu]"],
         "cuda": ["jax[cuda12]"],
         "endpoint": ["openai>=1.60"],
-        "bench": ["bm25s>=0.2", "networkx>=3.3"],
         "parity": ["torch>=2.6", "transformers>=5.0", "peft>=0.18"],
         "track": ["tensorboardX>=2.6", "wandb>=0.19"],
     },

@@ -261,6 +261,11 @@ class KnowledgeGraph:
         return tuple(sorted(found - {""}))
 
     @functools.cached_property
+    def relations(self) -> tuple[Relation, ...]:
+        """Those that some edge states, in the order of ``Relation``."""
+        return tuple(RELATIONS[code] for code in np.unique(self.columns.arrays["relation"]))
+
+    @functools.cached_property
     def counts(self) -> dict[str, int]:
         """Entities by kind, edges and pairs by relation, exclusions, merges, ambiguities."""
         return {**storage.graph_counts(self), **self._source_counts}

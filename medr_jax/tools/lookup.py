@@ -28,7 +28,7 @@ _INVERSE = {
     Relation.IS_A: "includes",
     Relation.BROADER_THAN: "narrower_than",
 }
-"""How a relation is called from its target's side."""
+"""How a relation is called from its target's side; others get "inverse of" before them."""
 
 
 class LookupTool:
@@ -54,7 +54,7 @@ class LookupTool:
         self._facts_per_page = facts_per_page
         self._exclude = exclude
         self._named = _names(graph)
-        relations = ["", *map(str, Relation), *_INVERSE.values()]
+        relations = ["", *map(str, graph.relations), *map(_inverse, graph.relations)]
         self.parameters = parameters_of(self.__call__, {"relation": {"enum": relations}})
 
     def __call__(
@@ -105,10 +105,10 @@ class LookupTool:
 
     def _facts(self, entity_id: str, wanted: str) -> Iterator[tuple[str, str]]:
         """(relation, fact) in order of relation and id, excluded entities left out."""
-        for relation in Relation:
+        for relation in self._graph.relations:
             for label, pairs in (
                 (str(relation), self._pairs(entity_id, relation, inverse=False)),
-                (_INVERSE[relation], self._pairs(entity_id, relation, inverse=True)),
+                (_inverse(relation), self._pairs(entity_id, relation, inverse=True)),
             ):
                 if wanted in ("", label):
                     for other, edges in pairs:
@@ -124,6 +124,10 @@ class LookupTool:
             if other not in self._exclude:
                 source, target = (other, entity_id) if inverse else (entity_id, other)
                 yield other, self._graph.edges(source, relation, target)
+
+
+def _inverse(relation: Relation) -> str:
+    return _INVERSE.get(relation, f"inverse of {relation}")
 
 
 def _names(graph: KnowledgeGraph) -> dict[str, tuple[str, ...]]:
@@ -161,7 +165,7 @@ def _provenance(edges: tuple[Edge, ...]) -> str:
     stated = []
     for edge in edges:
         words = ["reported absent"] if edge.polarity is Polarity.EXCLUDED else []
-        words += filter(None, [frequency_text(edge)])
+        words += filter(None, [edge.qualifier, edge.date, frequency_text(edge)])
         words += edge.references[:_SHOWN_REFERENCES]
         words += [] if edge.references else [edge.origin]
         stated.append(" ".join(words))

@@ -1,6 +1,6 @@
-"""Every mutation still applies; with ``-m slow``, the tests notice every one of them.
+"""Every mutation still applies; with ``-m long``, the tests notice every one of them.
 
-python -m pytest -m slow tests/mutation -v
+python -m pytest -m long tests/mutation -v
 """
 
 import importlib.util
@@ -34,7 +34,7 @@ def test_a_mutation_still_applies(mutation):
     compile(mutated(mutation), mutation.file, "exec")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_a_mutation_is_noticed(mutation, tmp_path):
     for name in ("medr_jax", "experiments", "tests", "configs", "pyproject.toml"):

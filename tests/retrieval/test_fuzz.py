@@ -1,6 +1,6 @@
 """Generated queries: no crash, no hang, no answer of all documents.
 
-python -m pytest tests/retrieval/test_fuzz.py -m slow     # 100,000 over the real index
+python -m pytest tests/retrieval/test_fuzz.py -m long     # 100,000 over the real index
 """
 
 import random
@@ -114,7 +114,7 @@ def test_every_hit_holds_something_that_was_asked_for(engine):
     assert fuzz(engine, 800, seed=0, num_hits=50, check=check) < 2.0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_hundred_thousand_queries_over_the_real_index(hpo_engine):
     slowest = fuzz(hpo_engine, 100_000, seed=1, num_hits=5)
     print(f"slowest answer: {slowest:.3f} CPU seconds")

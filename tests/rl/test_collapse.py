@@ -72,7 +72,7 @@ def test_old_weights_left_in_the_sampler(lab, tmp_path, monkeypatch):
     def once(self, params, version):
         if version == 0:
             given(self, params, version)
-            self._params = jax.tree.map(jnp.copy, params)  # the step consumes them
+            self.params = jax.tree.map(jnp.copy, params)  # the step consumes them
         self.policy_version = version
 
     monkeypatch.setattr(Engine, "set_params", once)
@@ -85,7 +85,7 @@ def test_rollouts_whose_cache_belongs_to_older_weights_are_refused(lab):
     engine = Engine(start.model, lab.settings().sampling, mesh=start.mesh, stop_ids=[1], pad_id=0)
     engine.open("a")
     with pytest.raises(ValueError, match="1 rollouts are open on policy version 0"):
-        engine.set_params(engine._params, 1)
+        engine.set_params(engine.params, 1)
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Memory does not grow with the file: each format at 10 MB and at 100 MB.
 
-python -m pytest tests/retrieval/sources/test_large.py -m slow -s
+python -m pytest tests/retrieval/sources/test_large.py -m long -s
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 SCRIPT = Path(__file__).with_name("read_and_measure.py")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
