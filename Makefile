@@ -24,7 +24,7 @@ lint: install
 	@$(VENV)/bin/lint-imports --no-cache
 
 slow: install
-	@$(RUN) pytest -m slow $(ARGS)
+	@$(RUN) pytest -m slow -n 2 --dist worksteal $(ARGS)
 
 long: install
 	@$(RUN) pytest -m long $(ARGS)

@@ -44,6 +44,7 @@ def adapted_model(config: LoraConfig = LORA, *, trained: bool = True):
     return nnx.merge(graph, adapters, frozen)
 
 
+@pytest.mark.slow
 def test_step_0_is_the_base_model_and_merging_is_exact():
     base = logits_of(small_model(CONFIG))
     np.testing.assert_array_equal(logits_of(adapted_model(trained=False)), base)

@@ -78,6 +78,7 @@ def test_slot_neighbours_and_number_of_slots_do_not_matter(model, results):
             np.testing.assert_allclose(sampled.logprobs, results[key].logprobs, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_another_seed_samples_otherwise(model, results):
     other = two_turns(make_engine(model, seed=1), ["r0"])
     assert other["r0", 0].token_ids != results["r0", 0].token_ids
@@ -232,6 +233,7 @@ def test_a_group_s_prompt_is_computed_once(model):
     assert len({sampled.token_ids for sampled in results.values()}) > 1
 
 
+@pytest.mark.slow
 def test_a_kept_prompt_does_not_outlive_the_weights(model):
     prompt = list(range(20, 33))
     engine = make_engine(model, temperature=0.0)
@@ -330,6 +332,7 @@ def test_sizes_must_be_positive(field):
         EngineConfig(**{field: 0})
 
 
+@pytest.mark.slow
 def test_prompts_longer_than_a_prefill_come_in_pieces(model):
     prompt = np.asarray(random_tokens((30,))).tolist()
     engine = make_engine(model, temperature=0.0, prefill_widths=[8])
