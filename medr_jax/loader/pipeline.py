@@ -43,7 +43,7 @@ class MixedDataset:
 class DataConfig:
     """What becomes of a dataset on its way to a training step."""
 
-    row_length: int = 512  # tokens
+    row_length: int = 2560  # tokens; the longest of the default trajectories has 2,554
     too_long: TooLong = TooLong.drop  # what becomes of longer trajectories; all are counted
     mix: list[MixedDataset] = field(default_factory=list)  # the run's own has the remaining share
     train_split: str = "train"

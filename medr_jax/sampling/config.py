@@ -10,7 +10,7 @@ class EngineConfig(SamplingConfig):
     """Sizes are compiled in: a change of one compiles anew."""
 
     num_slots: int = 64  # rollouts open at once, each with its keys and values
-    max_length: int = 512  # tokens of a rollout, all turns together
+    max_length: int = 2560  # tokens of a rollout, all turns together
     chunk_steps: int = 16  # tokens per row and dispatch
     seed: int = 0
     # Rows per decode dispatch: the least of these that holds all rollouts that sample now; []:
