@@ -67,7 +67,7 @@ def train_sft(
         watch=watch or WatchConfig(),
     )
     first = jax.process_index() == 0  # the one process that writes what is not a checkpoint
-    if first:
+    if first and not policy.has_checkpoint(out):  # another run's description is not touched
         described = (settings.model, data.tokenizer, data.protocol, settings.adapted)
         policy.save_description(out, *described)
         start.carry_hf_files(settings.weights, out)

@@ -10,7 +10,7 @@ from medr_jax.training.metrics import read_metrics
 
 
 def curve(out):
-    dropped = {"tokens_per_s"}
+    dropped = {"tokens_per_s", "eta_s", "mfu"}
     return [
         {name: value for name, value in record.items() if name not in dropped}
         for record in read_metrics(out / "metrics.jsonl")

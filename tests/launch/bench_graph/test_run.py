@@ -26,6 +26,7 @@ def test_both_sides_find_the_same_chains(tmp_path):
         paths=PathsConfig(artifacts=str(tmp_path / "artifacts"), runs=str(tmp_path)),
         run_dir=tmp_path / "run",
     )
+    config.run_dir.mkdir()
     folder = bench_graph(config)  # raises where a chain differs
     assert "both sides found the same" in (folder / TABLE).read_text()
     assert (folder / JSON).is_file()
