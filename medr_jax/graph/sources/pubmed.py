@@ -59,10 +59,14 @@ def _article(found: Collector, article: Element) -> None:
     author = citation.find("Article/AuthorList/Author")
     if author is not None and (name := _author(author)):
         found.edge(paper, Relation.FIRST_AUTHOR, found.named(Kind.PERSON, name), **cited)
-    for heading in citation.iterfind("MeshHeadingList/MeshHeading/DescriptorName"):
-        term = found.entity(f"MESH:{heading.get('UI')}", Kind.CONCEPT, _text(heading))
-        major = "major topic" if heading.get("MajorTopicYN") == "Y" else ""
-        found.edge(paper, Relation.ABOUT, term, qualifier=major, **cited)
+    for heading in citation.iterfind("MeshHeadingList/MeshHeading"):
+        name = heading.find("DescriptorName")
+        if name is None:
+            continue
+        term = found.entity(f"MESH:{name.get('UI')}", Kind.CONCEPT, _text(name))
+        # A heading is a major topic where it or one of its qualifiers is marked as one.
+        major = any(part.get("MajorTopicYN") == "Y" for part in heading)
+        found.edge(paper, Relation.ABOUT, term, qualifier="major topic" if major else "", **cited)
     for number in citation.iterfind(".//DataBank/AccessionNumberList/AccessionNumber"):
         trial = _text(number)
         if _NCT.fullmatch(trial):
