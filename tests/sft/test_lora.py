@@ -133,6 +133,7 @@ def test_other_adapters_are_another_run(trained, dataset):
     folder, weights, _ = trained
     with pytest.raises(ValueError, match="another run: lora is"):
         run(dataset, folder / "run", weights, lora=dataclasses.replace(LORA, rank=2))
+    assert policy.read_description(folder / "run").adapted.lora.rank == LORA.rank
 
 
 def test_export(trained, tmp_path):
