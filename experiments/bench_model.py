@@ -7,7 +7,7 @@ python -m experiments.bench_model model=bench_10m peers=[hf,tunix] bench.tasks=[
 from experiments._main import entry_point
 
 
-@entry_point("bench_model", "model", "bench", "paths")
+@entry_point("bench_model", "model", "mesh", "bench", "paths")
 def main(config) -> None:
     """Measures, prints the table and writes it beside the measurements."""
     from medr_jax.launch.bench.run import bench_model

@@ -12,6 +12,7 @@ from medr_jax.eval import tables
 from medr_jax.launch import record
 from medr_jax.launch.evaluation import Evaluated, evaluate
 from medr_jax.launch.report import Curve, Report, stage_facts, write_report
+from medr_jax.pages.charts import YAxis
 from medr_jax.training.metrics import DEV, METRICS, TRAIN, read_metrics
 
 TITLE = "A research agent, trained from scratch"
@@ -72,7 +73,10 @@ def report(config: SimpleNamespace, runs: Sequence[Evaluated], seeds: Sequence[i
             results=evaluation.load_results(first.artifact.path),
             main_agent=evaluation.MODEL,
             seeds=by_seed,
-            curves=curves(read_metrics(_artifact(first, "sft").path / METRICS)),
+            curves=curves(
+                read_metrics(_artifact(first, "sft").path / METRICS),
+                relabelled=config.data.permute_content > 0,
+            ),
             facts=facts,
             num_rollouts=config.evaluation.num_rollouts_shown,
         ),
@@ -80,8 +84,12 @@ def report(config: SimpleNamespace, runs: Sequence[Evaluated], seeds: Sequence[i
     )
 
 
-def curves(records: Sequence[Mapping[str, object]]) -> list[Curve]:
-    """Loss on what the model must produce, and the held-out accuracy of each kind of token."""
+def curves(records: Sequence[Mapping[str, object]], *, relabelled: bool = False) -> list[Curve]:
+    """Loss on what the model must produce, and the held-out accuracy of each kind of token.
+
+    ``relabelled``: some training rows had their content permuted, which the caption then says.
+    """
+    easier = ". Some training rows have their names relabelled, held-out rows none"
 
     def values(kind: str, name: str) -> list[tuple[float, float]]:
         return [(one["step"], one[name]) for one in records if one["kind"] == kind and name in one]
@@ -89,8 +97,9 @@ def curves(records: Sequence[Mapping[str, object]]) -> list[Curve]:
     names = sorted({name for one in records for name in one if name.startswith("token_accuracy/")})
     return [
         Curve(
-            caption="Loss on the tokens that the model must produce",
+            caption="Loss on the tokens that the model must produce" + easier * relabelled,
             y_label="nats a token",
+            y_axis=YAxis.log,
             values={
                 "training": values(TRAIN, "loss/model"),
                 "held out": values(DEV, "loss/model"),
@@ -100,6 +109,7 @@ def curves(records: Sequence[Mapping[str, object]]) -> list[Curve]:
         Curve(
             caption="Held-out accuracy of the next token, by its role",
             y_label="share right",
+            y_axis=YAxis.fit,
             values={name.split("/")[1]: values(DEV, name) for name in names},
         ),
     ]

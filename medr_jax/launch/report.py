@@ -36,6 +36,7 @@ class Curve:
     caption: str
     y_label: str
     values: Mapping[str, Sequence[tuple[float, float]]]  # name -> (step, value)
+    y_axis: charts.YAxis = charts.YAxis.zero
     smooth: bool = False  # long series as a mean over neighbours, raw values faint behind
 
 
@@ -203,7 +204,7 @@ def _chart(curve: Curve) -> charts.Chart | None:
         )
         for name, points in curve.values.items()
     ]
-    return charts.line_chart(series, x_label="step", y_label=curve.y_label)
+    return charts.line_chart(series, x_label="step", y_label=curve.y_label, y_axis=curve.y_axis)
 
 
 def _markdown(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from medr_jax.pages.charts import Chart, Series, line_chart
+from medr_jax.pages.charts import Chart, Series, YAxis, line_chart
 from medr_jax.pages.render import render
 from medr_jax.pages.views import Headline, ReportView
 from medr_jax.rl.trust import TrustConfig
@@ -107,4 +107,4 @@ def _chart(records: Sequence[Mapping[str, Any]], prefixes: str | tuple[str, ...]
         Series(name=name, points=[(r["step"], r[name]) for r in records if name in r])
         for name in names
     ]
-    return line_chart(series, x_label="optimizer step", y_label="", y_from_zero=False)
+    return line_chart(series, x_label="optimizer step", y_label="", y_axis=YAxis.fit)

@@ -1,5 +1,6 @@
 """Line charts as numbers that an SVG template draws."""
 
+import enum
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +8,14 @@ from dataclasses import dataclass
 WIDTH, HEIGHT = 460, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 42, 12, 12, 36
 _MAX_POINTS = 300
+
+
+class YAxis(enum.Enum):
+    """``zero`` begins at 0, ``fit`` at the smallest value; ``log`` shows what is above 0."""
+
+    zero = "zero"
+    fit = "fit"
+    log = "log"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,26 +64,25 @@ class Chart:
 
 
 def line_chart(
-    series: Sequence[Series], *, x_label: str, y_label: str, y_from_zero: bool = True
+    series: Sequence[Series], *, x_label: str, y_label: str, y_axis: YAxis = YAxis.zero
 ) -> Chart | None:
-    """A chart of the series, or None when no series has a finite point."""
-    clean = [
-        (line, [(x, y) for x, y in line.points if math.isfinite(x) and math.isfinite(y)])
-        for line in series
-    ]
+    """A chart of the series, or None when no series has a point that can be drawn."""
+    clean = [(line, _drawable(line.points, y_axis)) for line in series]
     clean = [(line, points) for line, points in clean if points]
     if not clean:
         return None
-    x_ticks = _round_ticks(*_extent([x for _, points in clean for x, _ in points]))
+    x_range = _extent([x for _, points in clean for x, _ in points])
+    x_ticks = [x for x in _round_ticks(*x_range) if x_range[0] <= x <= x_range[1]]
     values = [y for _, points in clean for _, y in points]
-    y_ticks = _round_ticks(*_extent([0.0, *values] if y_from_zero else values))
-    x_range, y_range = (x_ticks[0], x_ticks[-1]), (y_ticks[0], y_ticks[-1])
+    y_ticks = _y_ticks(values, y_axis)
+    height = math.log10 if y_axis is YAxis.log else float
+    y_range = (height(y_ticks[0]), height(y_ticks[-1]))
 
     def x_at(x: float) -> float:
         return _place(x, x_range, _LEFT, WIDTH - _RIGHT)
 
     def y_at(y: float) -> float:
-        return _place(y, y_range, HEIGHT - _BOTTOM, _TOP)
+        return _place(height(y), y_range, HEIGHT - _BOTTOM, _TOP)
 
     lines = tuple(
         Line(
@@ -119,6 +127,23 @@ def _layers(
     if not window:
         return [(False, points)]
     return [(True, points), (False, smoothed(points, window))]
+
+
+def _drawable(points: Sequence[tuple[float, float]], y_axis: YAxis) -> list[tuple[float, float]]:
+    lowest = 0.0 if y_axis is YAxis.log else -math.inf
+    return [(x, y) for x, y in points if math.isfinite(x) and lowest < y < math.inf]
+
+
+def _y_ticks(values: Sequence[float], y_axis: YAxis) -> list[float]:
+    if y_axis is not YAxis.log:
+        return _round_ticks(*_extent([0.0, *values] if y_axis is YAxis.zero else values))
+    low, high = _extent(values)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    factors = (1, 2, 5) if len(powers) <= 3 else (1,)
+    ticks = [factor * 10.0**power for power in powers for factor in factors]
+    first = max(index for index, tick in enumerate(ticks) if tick <= low)
+    last = min(index for index, tick in enumerate(ticks) if tick >= high)
+    return ticks[first : last + 1]
 
 
 def _extent(values: Sequence[float]) -> tuple[float, float]:

@@ -44,6 +44,27 @@ def test_negative_values_are_drawn_below_zero():
     assert drawn.y_ticks[0].text == "-1"
 
 
+def test_a_logarithmic_axis_spaces_ratios_evenly_and_leaves_zero_out():
+    line = charts.Series(name="loss", points=[(0, 10.0), (1, 0.1), (2, 0.0), (3, 0.001)])
+    drawn = charts.line_chart([line], x_label="step", y_label="loss", y_axis=charts.YAxis.log)
+    heights = [y for _, y in points(drawn.lines[0])]
+    # a linear axis would put 0.1 at the bottom, beside 0.001
+    assert heights == [drawn.top, (drawn.top + drawn.bottom) / 2, drawn.bottom]
+    assert [tick.text for tick in drawn.y_ticks] == ["0.001", "0.01", "0.1", "1", "10"]
+
+
+def test_an_axis_that_fits_begins_near_the_smallest_value():
+    line = charts.Series(name="share", points=[(0, 0.98), (1, 1.0)])
+    drawn = charts.line_chart([line], x_label="step", y_label="", y_axis=charts.YAxis.fit)
+    assert drawn.y_ticks[0].text == "0.98"
+
+
+def test_the_last_point_stands_at_the_right_edge_whatever_the_round_numbers():
+    drawn = chart([(0, 1.0), (1200, 0.5)])
+    assert points(drawn.lines[0])[-1][0] == drawn.right
+    assert drawn.x_ticks[-1].text == "1,000"
+
+
 def test_long_series_are_thinned_but_end_where_they_end():
     drawn = chart([(step, float(step)) for step in range(10_001)])
     assert len(points(drawn.lines[0])) <= 302

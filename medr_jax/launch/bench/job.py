@@ -8,11 +8,14 @@ import dataclasses
 import enum
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from medr_jax.models.config import ModelConfig
+
+if TYPE_CHECKING:
+    from medr_jax.sharding import MeshConfig
 
 OURS = "ours"
 CONTESTANTS = {
@@ -92,6 +95,7 @@ class Job:
     task: BenchTask
     model: ModelConfig
     bench: BenchConfig
+    mesh: "MeshConfig | None"  # of ours; None for peers, who need no JAX to read this
     threads: int
     weights: Path | None  # Hugging Face folder that ours writes and peers read; None: no peers
 

@@ -6,13 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from medr_jax.launch.bench.job import ADAMW, Bench, Job, prompts, train_tokens
 from medr_jax.models import flops, hf_weights
 from medr_jax.models.transformer import Transformer, create_model, num_parameters
 from medr_jax.sampling.engine import Engine, EngineConfig
 from medr_jax.sft.step import build
-from medr_jax.sharding import MeshConfig, make_mesh
+from medr_jax.sharding import make_mesh
 from medr_jax.training.loop import TrainingConfig
 from medr_jax.training.optimizer import OptimizerConfig, Schedule
 from medr_jax.training.step import make_place
@@ -22,7 +23,7 @@ PEAK_SIZE, PEAK_TRIES = 1024, 3
 
 def train(job: Job) -> Bench:
     """SFT steps with a weight of 1 on every token that has a target."""
-    mesh = make_mesh(MeshConfig(), jax.devices()[:1])
+    mesh = make_mesh(job.mesh)
     model = _model(job, mesh)
     with jax.set_mesh(mesh):
         made = build(model, _optimizer(), TrainingConfig(seed=job.bench.seed), mesh)
@@ -40,17 +41,17 @@ def train(job: Job) -> Bench:
             jax.block_until_ready(state)
         return float(first.total / first.count)
 
-    facts = _facts(job) | {
+    facts = _facts(job, mesh) | {
         "padding_share": float(np.mean(host_batch["segment_ids"] == 0)),
         "flops_per_run": flops.train_flops(job.model, job.bench.rows, job.bench.length),
     }
-    return Bench(run=run, tokens=host_batch["token_ids"].size, facts=facts, **_probes(job))
+    return Bench(run=run, tokens=host_batch["token_ids"].size, facts=facts, **_probes(job, mesh))
 
 
 def decode(job: Job) -> Bench:
     """Greedy completions by the engine, each prompt a new rollout."""
     bench = job.bench
-    mesh = make_mesh(MeshConfig(), jax.devices()[:1])
+    mesh = make_mesh(job.mesh)
     config = EngineConfig(
         temperature=0.0,
         num_slots=bench.decode_rows,
@@ -73,16 +74,17 @@ def decode(job: Job) -> Bench:
                 engine.close(handle)
         return first
 
-    facts = _facts(job) | {
+    facts = _facts(job, mesh) | {
         "padding_share": 0.0,
         "flops_per_run": flops.decode_flops(
             job.model, bench.decode_rows, bench.prompt_length, bench.new_tokens
         ),
     }
-    return Bench(run=run, tokens=bench.decode_rows * bench.new_tokens, facts=facts, **_probes(job))
+    tokens = bench.decode_rows * bench.new_tokens
+    return Bench(run=run, tokens=tokens, facts=facts, **_probes(job, mesh))
 
 
-def _model(job: Job, mesh: Any) -> Transformer:
+def _model(job: Job, mesh: Mesh) -> Transformer:
     model = create_model(job.model, mesh, job.bench.seed)
     if job.weights is not None:
         hf_weights.save(model, job.weights)
@@ -107,15 +109,18 @@ def _batch(token_ids: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _facts(job: Job) -> dict[str, Any]:
+def _facts(job: Job, mesh: Mesh) -> dict[str, Any]:
     device = jax.devices()[0]
     peak, source = flops.known_peak(device.device_kind), "table by device kind, bfloat16"
     if peak is None:
         dtype = job.model.dtype
         source = f"measured: best {dtype} product of {PEAK_SIZE}^2 matrices between windows"
+    else:
+        peak *= mesh.size
     return {
         "versions": {"jax": jax.__version__},
         "device": device.device_kind,
+        "devices": mesh.size,
         "parameters": num_parameters(job.model),
         "dtype": job.model.dtype,
         "attention": job.model.attention.value,
@@ -124,24 +129,26 @@ def _facts(job: Job) -> dict[str, Any]:
     }
 
 
-def _probes(job: Job) -> dict[str, Any]:
+def _probes(job: Job, mesh: Mesh) -> dict[str, Any]:
     device = jax.devices()[0]
     probes: dict[str, Any] = {}
     if device.platform != "cpu":
         probes["peak_memory"] = lambda: device.memory_stats()["peak_bytes_in_use"]
     if flops.known_peak(device.device_kind) is None:
-        probes["peak_flops"] = lambda: _measured_peak(job.model.dtype)
+        probes["peak_flops"] = lambda: _measured_peak(job.model.dtype, mesh)
     return probes
 
 
-_product = jax.jit(jnp.matmul)
+_products = jax.jit(lambda matrices: matrices @ matrices)
 
 
-def _measured_peak(dtype: str) -> float:
-    matrix = jnp.ones((PEAK_SIZE, PEAK_SIZE), dtype)
+def _measured_peak(dtype: str, mesh: Mesh) -> float:
+    """FLOP/s of all devices together, one product on each at a time."""
+    each = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
+    matrices = jax.device_put(jnp.ones((mesh.size, PEAK_SIZE, PEAK_SIZE), dtype), each)
     seconds = []
     for _ in range(PEAK_TRIES):
         start = time.perf_counter()
-        _product(matrix, matrix).block_until_ready()
+        _products(matrices).block_until_ready()
         seconds.append(time.perf_counter() - start)
-    return 2 * PEAK_SIZE**3 / min(seconds)
+    return mesh.size * 2 * PEAK_SIZE**3 / min(seconds)

@@ -24,6 +24,7 @@ from medr_jax.launch.bench.job import CONTESTANTS, OURS, BenchConfig, BenchTask,
 from medr_jax.launch.bench.process import Contestant
 from medr_jax.models.config import ModelConfig
 from medr_jax.models.hf_config import refuse_inexpressible
+from medr_jax.sharding import MeshConfig
 
 EXTRA = {
     "hf": "pip install 'medr-jax[parity]'",
@@ -40,7 +41,7 @@ def bench_model(config: SimpleNamespace) -> Path:
     """
     peers = check_peers(config.peers, config.model)
     results = {
-        task.value: run_task(task, peers, config.model, config.bench, config.run_dir)
+        task.value: run_task(task, peers, config.model, config.bench, config.mesh, config.run_dir)
         for task in config.bench.tasks
     }
     facts = record.environment() | {"command": command("bench_model"), "cpu": cpu_name()}
@@ -63,7 +64,12 @@ def check_peers(peers: Sequence[str], model: ModelConfig) -> list[str]:
 
 
 def run_task(
-    task: BenchTask, peers: Sequence[str], model: ModelConfig, bench: BenchConfig, out: Path
+    task: BenchTask,
+    peers: Sequence[str],
+    model: ModelConfig,
+    bench: BenchConfig,
+    mesh: MeshConfig,
+    out: Path,
 ) -> dict[str, Any]:
     """Facts and windows of each contestant: {"ours": {..., "windows": [...]}, ...}.
 
@@ -79,7 +85,9 @@ def run_task(
         contestants: dict[str, Contestant] = {}
         try:
             for name in names:  # ours first: it writes the weights that all start from
-                contestants[name] = start(name, task, model, bench, Path(scratch), out, bool(peers))
+                contestants[name] = start(
+                    name, task, model, bench, mesh, Path(scratch), out, bool(peers)
+                )
                 contestants[name].wait_ready()
             windows = {name: [] for name in names}
             with console.bar(task.value, bench.rounds * len(names)) as advance:
@@ -101,6 +109,7 @@ def start(
     task: BenchTask,
     model: ModelConfig,
     bench: BenchConfig,
+    mesh: MeshConfig,
     scratch: Path,
     out: Path,
     with_peers: bool,
@@ -111,6 +120,7 @@ def start(
         task=task,
         model=model,
         bench=bench,
+        mesh=mesh if name == OURS else None,
         threads=bench.threads or usable_cpus(),
         weights=scratch / "weights" if with_peers else None,
     )

@@ -10,6 +10,7 @@ import pytest
 from medr_jax.launch.bench import run
 from medr_jax.launch.bench.job import BenchConfig, BenchTask, Job
 from medr_jax.models.config import ModelConfig
+from medr_jax.sharding import MeshConfig
 
 MODEL = ModelConfig(
     vocab_size=64,
@@ -23,6 +24,7 @@ MODEL = ModelConfig(
     qkv_bias=True,
     scan_layers=False,
 )
+MESH = MeshConfig()
 BENCH = BenchConfig(
     rows=2,
     length=16,
@@ -35,17 +37,21 @@ BENCH = BenchConfig(
 )
 
 
-def measure(tmp_path, tasks, peers=()):
+def measure(tmp_path, tasks, mesh=MESH):
     bench = dataclasses.replace(BENCH, tasks=tasks)
-    run.bench_model(SimpleNamespace(peers=list(peers), model=MODEL, bench=bench, run_dir=tmp_path))
+    run.bench_model(
+        SimpleNamespace(peers=[], model=MODEL, bench=bench, mesh=mesh, run_dir=tmp_path)
+    )
     return json.loads((tmp_path / "bench.json").read_text())
 
 
 def test_train_writes_what_it_measured(tmp_path, capsys):
-    written = measure(tmp_path, [BenchTask.train])
+    two = MeshConfig(data=-1, cpu_devices=2)
+    written = measure(tmp_path, [BenchTask.train], two)
     ours = written["results"]["train"]["ours"]
     assert len(ours["windows"]) == 2
     assert ours["tokens"] == 32
+    assert ours["devices"] == 2
     row = written["summary"]["train"]["ours"]
     assert row["tokens_per_s"] > 0
     assert row["mfu"] > 0
@@ -76,13 +82,13 @@ def test_what_cannot_be_compared_is_refused(peers, changes, message):
 def test_a_peer_that_cannot_start_is_named_with_its_log(tmp_path):
     bench = dataclasses.replace(BENCH, tasks=[BenchTask.train], tunix_python="/bin/false")
     with pytest.raises(ValueError, match=r"tunix: the process ended.*train-tunix.log"):
-        run.run_task(BenchTask.train, ["tunix"], MODEL, bench, tmp_path)
+        run.run_task(BenchTask.train, ["tunix"], MODEL, bench, MESH, tmp_path)
 
 
 def test_an_interpreter_that_is_not_there_is_named(tmp_path):
     bench = dataclasses.replace(BENCH, hf_python=str(tmp_path / "python"))
     with pytest.raises(ValueError, match=r"bench.hf_python=.*no such program"):
-        run.start("hf", BenchTask.train, MODEL, bench, tmp_path, tmp_path, True)
+        run.start("hf", BenchTask.train, MODEL, bench, MESH, tmp_path, tmp_path, True)
 
 
 def test_settings_out_of_range_are_refused():
@@ -101,6 +107,7 @@ def test_hf_starts_from_the_same_loss_and_writes_the_same_tokens(tmp_path):
             task=task,
             model=MODEL,
             bench=BENCH,
+            mesh=MESH,
             threads=1,
             weights=tmp_path / task.value,
         )
