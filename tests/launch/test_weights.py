@@ -5,15 +5,18 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
+from flax import nnx
 
 from medr_jax.launch.weights import export_weights, import_weights
 from medr_jax.models import hf_weights
 from medr_jax.sft.policy import load_policy
 from medr_jax.sharding import MeshConfig
+from medr_jax.testing import gguf
 from medr_jax.testing.models import small_config, small_model, whole_rows
 from medr_jax.testing.tokens import byte_tokenizer
 from medr_jax.tokens import hf_export
@@ -74,6 +77,20 @@ def test_an_imported_folder_is_a_policy(imported):
     assert policy.protocol == "chatml"
     assert policy.tokenizer.content_hash == TOKENIZER.content_hash
     assert policy.params["embedding"][...].dtype == jnp.bfloat16
+
+
+def test_a_gguf_file_is_imported_though_its_tokenizer_writes_calls_as_text(tmp_path):
+    pytest.importorskip("gguf")
+    model = small_model(dataclasses.replace(CONFIG, vocab_size=261, qkv_bias=False))
+    metadata = gguf.model_metadata(model) | gguf.tokenizer_metadata()
+    file = gguf.write_gguf(tmp_path / "x.gguf", metadata, gguf.model_tensors(model))
+    policy = load_policy(import_weights(settings(source=file, out=tmp_path / "ours")))
+    assert not policy.tokenizer.has_control("<tool_call>")
+    # Unless q and k were un-permuted, these two would be each other's rows in another order.
+    for got, expected in zip(
+        jax.tree.leaves(policy.params), jax.tree.leaves(nnx.state(model)), strict=True
+    ):
+        np.testing.assert_array_equal(got, expected)
 
 
 def test_mistakes_are_named(theirs, imported, tmp_path):
