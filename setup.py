@@ -68,6 +68,7 @@ setup(
         "tpu": ["jax[tpu]"],
         "cuda": ["jax[cuda12]"],
         "endpoint": ["openai>=1.60"],
+        "serve": ["fastapi>=0.115", "uvicorn>=0.31.1", "mcp>=2.2,<3"],
         "parity": ["torch>=2.6", "transformers>=5.0", "peft>=0.18"],
         "track": ["tensorboardX>=2.6", "wandb>=0.19"],
     },

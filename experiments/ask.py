@@ -17,7 +17,7 @@ _OVERRIDE = re.compile(r"-|[+~]{0,2}[\w./@]+=\S|~[\w./@]+$")
 
 @entry_point(
     "ask",
-    *("graph", "index", "tools", "agent", "mesh", "sampling", "endpoint", "paths"),
+    *("graph", "index", "tools", "diagnosis", "agent", "mesh", "sampling", "endpoint", "paths"),
 )
 def main(config) -> None:
     """Prints the research as it happens, then the answer with its citations, or that none is."""

@@ -7,7 +7,17 @@ python -m experiments.bench_loop experiment=smollm2_sft loop_bench.window=5 loop
 from experiments._main import entry_point
 
 GROUPS = (
-    *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "model", "weights"),
+    *(
+        "graph",
+        "index",
+        "tools",
+        "diagnosis",
+        "questions",
+        "synthesis",
+        "tokenizer",
+        "model",
+        "weights",
+    ),
     *("lora", "mesh", "optimizer", "training", "watch", "data", "loop_bench", "paths"),
 )
 

@@ -12,6 +12,7 @@ from experiments._main import entry_point
     "graph",
     "index",
     "tools",
+    "diagnosis",
     "questions",
     "synthesis",
     "tokenizer",

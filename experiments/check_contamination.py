@@ -8,7 +8,9 @@ from experiments._main import entry_point
 from medr_jax import console
 
 
-@entry_point("check_contamination", "graph", "index", "tools", "questions", "synthesis", "paths")
+@entry_point(
+    "check_contamination", "graph", "index", "tools", "diagnosis", "questions", "synthesis", "paths"
+)
 def main(config) -> None:
     """Prints the counts and the ids of the questions that share most."""
     from medr_jax.launch.benchmark import check_contamination

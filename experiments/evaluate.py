@@ -14,6 +14,7 @@ from medr_jax.eval import tables
     "graph",
     "index",
     "tools",
+    "diagnosis",
     "questions",
     "synthesis",
     "tokenizer",

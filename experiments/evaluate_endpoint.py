@@ -12,7 +12,7 @@ from medr_jax.eval import tables
 
 @entry_point(
     "evaluate_endpoint",
-    *("graph", "index", "tools", "questions", "synthesis", "agent", "evaluation"),
+    *("graph", "index", "tools", "diagnosis", "questions", "synthesis", "agent", "evaluation"),
     *("endpoint", "agents", "paths"),
 )
 def main(config) -> None:

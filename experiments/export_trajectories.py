@@ -12,7 +12,17 @@ from medr_jax import console
 
 @entry_point(
     "export_trajectories",
-    *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "weights", "paths"),
+    *(
+        "graph",
+        "index",
+        "tools",
+        "diagnosis",
+        "questions",
+        "synthesis",
+        "tokenizer",
+        "weights",
+        "paths",
+    ),
 )
 def main(config) -> None:
     """Writes ``out`` and says how many rows each split has."""

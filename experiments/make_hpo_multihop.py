@@ -7,7 +7,9 @@ from experiments._main import entry_point
 from medr_jax import console
 
 
-@entry_point("make_hpo_multihop", "graph", "index", "tools", "questions", "synthesis", "paths")
+@entry_point(
+    "make_hpo_multihop", "graph", "index", "tools", "diagnosis", "questions", "synthesis", "paths"
+)
 def main(config) -> None:
     """Makes or reuses the benchmark of ``split`` and says where it is."""
     from medr_jax.launch.benchmark import make_hpo_multihop

@@ -7,7 +7,17 @@ python -m experiments.quickstart seeds=[0,1,2]
 from experiments._main import entry_point
 
 GROUPS = (
-    *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "agent", "model"),
+    *(
+        "graph",
+        "index",
+        "tools",
+        "diagnosis",
+        "questions",
+        "synthesis",
+        "tokenizer",
+        "agent",
+        "model",
+    ),
     *("weights", "lora", "mesh", "optimizer", "training", "watch", "data", "sampling"),
     *("evaluation", "paths"),
 )

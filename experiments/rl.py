@@ -12,7 +12,17 @@ from medr_jax import console
 
 @entry_point(
     "rl",
-    *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "agent", "model"),
+    *(
+        "graph",
+        "index",
+        "tools",
+        "diagnosis",
+        "questions",
+        "synthesis",
+        "tokenizer",
+        "agent",
+        "model",
+    ),
     *("weights", "mesh", "optimizer", "training", "data", "sampling", "evaluation", "paths", "rl"),
 )
 def main(config) -> None:

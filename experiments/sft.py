@@ -16,6 +16,7 @@ from medr_jax.training import distributed
     "graph",
     "index",
     "tools",
+    "diagnosis",
     "questions",
     "synthesis",
     "tokenizer",

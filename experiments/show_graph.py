@@ -10,7 +10,7 @@ from medr_jax import console
 
 @entry_point(
     "show_graph",
-    *("graph", "index", "tools", "questions", "synthesis", "paths"),
+    *("graph", "index", "tools", "diagnosis", "questions", "synthesis", "paths"),
 )
 def main(config) -> None:
     """Writes the page, making the dataset first when there is none."""

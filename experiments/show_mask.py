@@ -18,7 +18,17 @@ from medr_jax.tokens.tokenizer import Tokenizer
 
 @entry_point(
     "show_mask",
-    *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "weights", "paths"),
+    *(
+        "graph",
+        "index",
+        "tools",
+        "diagnosis",
+        "questions",
+        "synthesis",
+        "tokenizer",
+        "weights",
+        "paths",
+    ),
 )
 def main(config) -> None:
     """Prints trajectory ``number`` (from 0) of ``split``: what is trained on and what is not."""

@@ -9,7 +9,9 @@ from medr_jax import console
 from medr_jax.launch import stages
 
 
-@entry_point("synthesize", "graph", "index", "tools", "questions", "synthesis", "paths")
+@entry_point(
+    "synthesize", "graph", "index", "tools", "diagnosis", "questions", "synthesis", "paths"
+)
 def main(config) -> None:
     """Makes or reuses the dataset and says where its card is."""
     artifact = stages.synthesize(config)

@@ -11,7 +11,17 @@ from medr_jax import console
 
 @entry_point(
     "teach",
-    *("graph", "index", "tools", "questions", "synthesis", "endpoint", "teacher", "paths"),
+    *(
+        "graph",
+        "index",
+        "tools",
+        "diagnosis",
+        "questions",
+        "synthesis",
+        "endpoint",
+        "teacher",
+        "paths",
+    ),
 )
 def main(config) -> None:
     """Asks the teacher what it has not been asked yet; says where the dataset's card is."""

@@ -9,7 +9,17 @@ from medr_jax.launch import stages
 
 @entry_point(
     "tokenizer",
-    *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "weights", "paths"),
+    *(
+        "graph",
+        "index",
+        "tools",
+        "diagnosis",
+        "questions",
+        "synthesis",
+        "tokenizer",
+        "weights",
+        "paths",
+    ),
 )
 def main(config) -> None:
     """Trains or reuses the tokenizer, making the dataset first when there is none.

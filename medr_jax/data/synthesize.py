@@ -16,6 +16,7 @@ from medr_jax import console, jsonl
 from medr_jax.artifacts import Outcome
 from medr_jax.data import card as cards
 from medr_jax.data import tfds_builder
+from medr_jax.diagnosis.diagnose import DiagnosisSource
 from medr_jax.graph.specialties import not_covered
 from medr_jax.questions.config import SPLITS, QuestionConfig
 from medr_jax.questions.generate import assemble, seed_entities
@@ -58,12 +59,13 @@ def synthesize(
     tools_config: ToolsConfig,
     config: SynthesisConfig,
     out: Path,
+    diagnosis: DiagnosisSource | None = None,
 ) -> Outcome:
     """Writes dataset, questions, rejections and card into ``out``.
 
     ``dataset/`` (TFDS), ``questions-<split>.jsonl`` (those with a trajectory),
     ``rejections.jsonl``, ``heldout_named.json`` (ids of held-out diseases and genes that some
-    training text names), ``card.md``, ``card.json``.
+    training text names), ``card.md``, ``card.json``. ``diagnosis`` is for the tool of that name.
 
     Raises:
         ValueError: no trajectory survives, or a worker process died.
@@ -74,6 +76,7 @@ def synthesize(
         questions=question_config,
         tools=tools_config,
         synthesis=config,
+        diagnosis=diagnosis,
     )
     workshop = setup.open()
     work = Path(out) / "work" / _fingerprint(workshop)
@@ -268,6 +271,8 @@ def _fingerprint(workshop: Workshop) -> str:
     setup = workshop.setup
     synthesis = dataclasses.replace(setup.synthesis, num_workers=1)
     settings = [dataclasses.asdict(part) for part in (setup.questions, setup.tools, synthesis)]
+    if setup.diagnosis is not None:
+        settings.append(dataclasses.asdict(setup.diagnosis.config))
     identity = [settings, workshop.graph.content_hash, workshop.engine.content_hash]
     return hashlib.sha256(jsonl.encode(identity)).hexdigest()[:16]
 

@@ -139,6 +139,20 @@ class Diagnosis:
         )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class DiagnosisSource:
+    """Where a table lies and how it is asked, told so that another process can open it."""
+
+    table_path: str
+    config: DiagnosisConfig
+
+    def open(self, graph: KnowledgeGraph) -> Diagnosis:
+        """What answers; ``graph`` is the one that the table was made of."""
+        return Diagnosis(
+            graph=graph, table=DiseaseTable.load(Path(self.table_path)), config=self.config
+        )
+
+
 def _log_priors(
     graph: KnowledgeGraph, table: DiseaseTable, config: DiagnosisConfig
 ) -> tuple[Float[np.ndarray, "R"], float]:

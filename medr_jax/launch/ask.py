@@ -17,7 +17,7 @@ from medr_jax.agent.watch import watched
 from medr_jax.endpoint.client import Endpoint
 from medr_jax.endpoint.config import say_where_data_go
 from medr_jax.grading import match
-from medr_jax.launch import stages
+from medr_jax.launch import diagnosis, stages
 from medr_jax.retrieval import citations
 from medr_jax.retrieval.search import SearchEngine
 from medr_jax.tokens.protocol import ParsedTurn, get_protocol
@@ -48,7 +48,8 @@ def ask(config: SimpleNamespace, out: rich.console.Console) -> Trajectory:
     engine = stages.load_engine(stages.index(config))
     out.print(Text(NOTICE, style="bold yellow"))
     out.print(Text(question.text, style="bold"), "")
-    with standard_tools(engine, config.tools) as tools:
+    sources = diagnosis.tool_sources(config, engine)
+    with standard_tools(sources, config.tools, benchmark_sites=True) as tools:
         run = _by_endpoint if config.endpoint.model else _by_checkpoint
         trajectory = run(config, question, tools, out)
     _conclude(trajectory, engine, out, show_evidence=config.evidence)

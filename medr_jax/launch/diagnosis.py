@@ -1,9 +1,11 @@
 """The disease table as an artifact, and the two commands over it."""
 
 import dataclasses
+import functools
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import rich.console
 import rich.table
@@ -11,12 +13,16 @@ from rich.text import Text
 
 from medr_jax import console
 from medr_jax.artifacts import Artifact, Outcome, code_version
-from medr_jax.diagnosis.diagnose import Diagnosis, Differential
+from medr_jax.diagnosis.diagnose import Diagnosis, DiagnosisSource, Differential
 from medr_jax.diagnosis.ontology import Ontology
 from medr_jax.diagnosis.statements import read_statements
-from medr_jax.diagnosis.table import DiseaseTable, build_table
+from medr_jax.diagnosis.table import build_table
+from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.launch import record, stages
+from medr_jax.retrieval.search import SearchEngine
+from medr_jax.tools.config import ToolName
 from medr_jax.tools.diagnose import contribution_text, score_name, summary
+from medr_jax.tools.runtime import Sources
 from medr_jax.types import Kind
 
 _FILE_WIDTH = 160
@@ -50,14 +56,44 @@ def disease_table(config: SimpleNamespace, graph_artifact: Artifact | None = Non
     )
 
 
+def source(config: SimpleNamespace, graph_artifact: Artifact | None = None) -> DiagnosisSource:
+    """Where the table of the config lies; it is made if missing."""
+    table = disease_table(config, graph_artifact)
+    return DiagnosisSource(table_path=str(table.path), config=config.diagnosis)
+
+
 def load_diagnosis(config: SimpleNamespace) -> Diagnosis:
     """What answers; graph and table are made if missing."""
     graph_artifact = stages.graph(config)
-    table = disease_table(config, graph_artifact)
-    return Diagnosis(
-        graph=stages.load_graph(graph_artifact),
-        table=DiseaseTable.load(table.path),
-        config=config.diagnosis,
+    return source(config, graph_artifact).open(stages.load_graph(graph_artifact))
+
+
+def of_tools(
+    config: SimpleNamespace, graph_artifact: Artifact | None = None
+) -> DiagnosisSource | None:
+    """The source that the ``diagnose`` tool needs; None where ``config.tools`` does not list it."""
+    if ToolName.diagnose not in config.tools.names:
+        return None
+    return source(config, graph_artifact)
+
+
+def settings(config: SimpleNamespace) -> dict[str, Any]:
+    """What stages that call tools add to their keys: nothing without the ``diagnose`` tool."""
+    listed = ToolName.diagnose in config.tools.names
+    return {"diagnosis": config.diagnosis} if listed else {}
+
+
+def tool_sources(
+    config: SimpleNamespace, engine: SearchEngine, graph: KnowledgeGraph | None = None
+) -> Sources:
+    """What the tools of ``config.tools`` look things up in; opened when a tool first needs it."""
+
+    @functools.cache
+    def knowledge() -> KnowledgeGraph:
+        return graph or stages.load_graph(stages.graph(config))
+
+    return Sources(
+        engine=engine, graph=knowledge, diagnosis=lambda: source(config).open(knowledge())
     )
 
 

@@ -14,7 +14,7 @@ from medr_jax.eval.agents import Bench, endpoint_agent
 from medr_jax.eval.contamination import unseen_questions
 from medr_jax.eval.evaluate import Agent, Grader
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
-from medr_jax.launch import stages
+from medr_jax.launch import diagnosis, stages
 from medr_jax.launch.teach import store_path
 from medr_jax.retrieval.search import SearchEngine
 from medr_jax.tools.runtime import standard_tools
@@ -55,6 +55,7 @@ def evaluate_endpoint(config: SimpleNamespace) -> Artifact:
             "evaluation": config.evaluation,
             "agent": config.agent,
             "tools": config.tools,
+            **diagnosis.settings(config),
             "expert": config.synthesis.expert,
         },
         inputs={"synthesis": dataset.content_hash, "index": index.content_hash},
@@ -85,7 +86,7 @@ def _agents(
     config: SimpleNamespace, dataset: Artifact, graph: KnowledgeGraph, engine: SearchEngine
 ) -> list[Agent]:
     """The endpoint's settings, then the baselines that ``config.evaluation`` names."""
-    tools = standard_tools(engine, config.tools)
+    tools = standard_tools(diagnosis.tool_sources(config, engine, graph), config.tools)
     bench = Bench(
         endpoint=config.endpoint,
         tools=tools,

@@ -14,7 +14,7 @@ from medr_jax.eval.contamination import Unseen, unseen_questions
 from medr_jax.eval.evaluate import Agent, Grader
 from medr_jax.eval.metrics import Summary
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
-from medr_jax.launch import stages, training
+from medr_jax.launch import diagnosis, stages, training
 from medr_jax.retrieval.search import SearchEngine
 from medr_jax.sampling.engine import Engine
 from medr_jax.sft.policy import Policy, load_policy
@@ -67,6 +67,7 @@ def evaluate(config: SimpleNamespace) -> Evaluated:
             "sampling": config.sampling,
             "agent": config.agent,
             "tools": config.tools,
+            **diagnosis.settings(config),
             "expert": config.synthesis.expert,
         },
         inputs={
@@ -108,7 +109,7 @@ class _Bench:
 
     @property
     def _sources(self) -> Sources:
-        return Sources(engine=self._engine, graph=lambda: self._graph)
+        return diagnosis.tool_sources(self._config, self._engine, self._graph)
 
     def agents(self, policy: Policy) -> Iterator[Agent]:
         """All that the config asks for; the model comes first."""

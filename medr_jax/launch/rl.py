@@ -13,7 +13,7 @@ from medr_jax.eval import statistics
 from medr_jax.eval.config import EvaluationConfig, select_questions
 from medr_jax.eval.statistics import Cell
 from medr_jax.graph.rarity import seed_diseases
-from medr_jax.launch import record, stages, training
+from medr_jax.launch import diagnosis, record, stages, training
 from medr_jax.launch.evaluation import evaluate
 from medr_jax.launch.trust_page import write_page
 from medr_jax.rl.curriculum import hops_stratum
@@ -68,6 +68,7 @@ def rl(config: SimpleNamespace) -> tuple[Path, Artifact]:
             "tools": dataclasses.asdict(config.tools),
             "dev_questions": config.dev_questions,
             "replay": str(replay or ""),
+            **diagnosis.settings(config),
         },
         inputs={
             "synthesis": dataset.content_hash,
@@ -171,15 +172,16 @@ def _world(config: SimpleNamespace, dataset: Artifact, index: Artifact) -> World
         questions=config.questions,
         tools=config.tools,
         synthesis=config.synthesis,
+        diagnosis=diagnosis.of_tools(config),
     ).open()
     hidden = bench.held_out if config.synthesis.hide_heldout else frozenset()
     rows = dataset.path / "dataset"
-    tools = standard_tools(bench.engine, config.tools, exclude=hidden)
+    tools = standard_tools(bench.sources, config.tools, exclude=hidden)
     return World(
         questions=[one.question for one in read_trajectories(rows, "train")],
         dev_questions=_dev_questions(config, rows),
         tools=tools,
-        dev_tools=standard_tools(bench.engine, config.tools),
+        dev_tools=standard_tools(bench.sources, config.tools),
         mark=Scorer(
             config.rl.rewards,
             evaluation.entity_names(bench.graph),

@@ -139,6 +139,7 @@ def synthesize(
 ) -> Artifact:
     """Questions and the expert's trajectories over the live index, as a TFDS dataset."""
     from medr_jax.data import synthesize as synthesis
+    from medr_jax.launch import diagnosis
 
     graph_artifact = graph_artifact or graph(config)
     index_artifact = index_artifact or index(config, graph_artifact)
@@ -151,6 +152,7 @@ def synthesize(
             tools_config=config.tools,
             config=config.synthesis,
             out=path,
+            diagnosis=diagnosis.of_tools(config, graph_artifact),
         )
 
     return run_stage(
@@ -161,6 +163,7 @@ def synthesize(
             "tools": config.tools,
             # How many processes work does not change what they make.
             "synthesis": dataclasses.replace(config.synthesis, num_workers=1),
+            **diagnosis.settings(config),
         },
         inputs={"graph": graph_artifact.content_hash, "index": index_artifact.content_hash},
         version=artifacts.code_version(

@@ -8,7 +8,7 @@ from medr_jax.artifacts import Artifact, Outcome
 from medr_jax.data import taught
 from medr_jax.data.tfds_builder import read_trajectories
 from medr_jax.endpoint.config import say_where_data_go
-from medr_jax.launch import stages
+from medr_jax.launch import diagnosis, stages
 from medr_jax.trajectories import teacher
 from medr_jax.trajectories.workshop import Setup
 
@@ -35,6 +35,7 @@ def teach(config: SimpleNamespace) -> Artifact:
             questions=config.questions,
             tools=config.tools,
             synthesis=config.synthesis,
+            diagnosis=diagnosis.of_tools(config, graph),
         ).open()
         rows = read_trajectories(dataset.path / "dataset", config.teacher.split)
         made = teacher.teach(
@@ -56,6 +57,7 @@ def teach(config: SimpleNamespace) -> Artifact:
             "teacher": config.teacher.identity,
             "endpoint": config.endpoint.identity,
             "tools": config.tools,
+            **diagnosis.settings(config),
         },
         inputs={"synthesis": dataset.content_hash, "index": index.content_hash},
         version=TEACHER_VERSION,

@@ -28,6 +28,9 @@ class IndexConfig:
     synonym_boost: float = 0.5  # terms of the synonyms
     name_boost: float = 3.0  # a phrase of the query that is the title or a synonym
     item_boost: float = 1.0  # a phrase of the query that the document lists as an item
+    # All four times the fourth power of the part of the query's weight that a name makes up: a
+    # question that mentions a name is not a question for the name.
+    by_share: bool = False
 
     # Documents with all terms before those with any. It suits exact names; false, one BM25 over
     # any of the terms, suits questions and descriptions.
@@ -74,6 +77,7 @@ class IndexConfig:
         ranking: dict[str, float | int | str | bool]
         ranking = {w: float(getattr(self, w)) for w in _WEIGHTS}
         names = (
+            "by_share",
             "stages",
             "spellings",
             "relevance_weight",

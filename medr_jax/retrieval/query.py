@@ -117,20 +117,31 @@ class QueryBuilder:
         self, query: ParsedQuery, occur: tantivy.Occur
     ) -> list[tuple[tantivy.Occur, tantivy.Query]]:
         ranking, should = self._ranking, tantivy.Occur.Should
+        factor, shares = 1.0, {}
+        if ranking.by_share:
+            shares = {phrase: self._share(query, phrase) for phrase in query.phrases}
+            factor = max(shares.values(), default=0.0)
         clauses = [(occur, self._term("body", term)) for term in query.weights]
         for field, boost in (("title", ranking.title_boost), ("synonyms", ranking.synonym_boost)):
-            for term in query.weights if boost else ():
+            for term in query.weights if boost * factor else ():
                 if self._doc_freq(field, term):
-                    boosted = tantivy.Query.boost_query(self._term(field, term), boost)
+                    boosted = tantivy.Query.boost_query(self._term(field, term), boost * factor)
                     clauses.append((should, boosted))
         for field, boost in (("names", ranking.name_boost), ("items", ranking.item_boost)):
             for phrase in query.phrases if boost else ():
-                bonus = boost * self._idf(field, phrase)
+                bonus = boost * self._idf(field, phrase) * shares.get(phrase, 1.0)
                 if bonus:
                     clauses.append(
                         (should, tantivy.Query.const_score_query(self._term(field, phrase), bonus))
                     )
         return clauses
+
+    def _share(self, query: ParsedQuery, phrase: str) -> float:
+        """The fourth power of the part of the query's weight that the phrase holds: 0 to 1."""
+        within = math.fsum(
+            query.weights.get(term, 0.0) for term in set(self._analyzer.name_terms(phrase))
+        )
+        return (within / (math.fsum(query.weights.values()) or 1.0)) ** 4
 
     def _narrowed(self, clauses, filters: Filters) -> tantivy.Query:
         """The clauses among documents that pass; constant zero, for filters must not rank."""

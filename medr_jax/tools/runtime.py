@@ -165,18 +165,30 @@ def standard_tools(
     config: ToolsConfig,
     *,
     exclude: Container[str] = frozenset(),
+    benchmark_sites: bool = False,
 ) -> ToolRuntime:
     """The tools that ``config.names`` lists, without the documents and entities in ``exclude``.
+
+    Web tools keep away from sites that carry benchmarks, unless ``benchmark_sites``: for whatever
+    neither trains nor tests.
 
     Raises:
         ValueError: a tool is listed whose graph or diagnosis is not among the sources.
     """
     if not isinstance(sources, Sources):
         sources = Sources(engine=sources)
-    return ToolRuntime([_tool(name, sources, config, exclude) for name in config.names], config)
+    return ToolRuntime(
+        [_tool(name, sources, config, exclude, benchmark_sites) for name in config.names], config
+    )
 
 
-def _tool(name: ToolName, sources: Sources, config: ToolsConfig, exclude: Container[str]) -> Tool:
+def _tool(
+    name: ToolName,
+    sources: Sources,
+    config: ToolsConfig,
+    exclude: Container[str],
+    benchmark_sites: bool,
+) -> Tool:
     match name:
         case ToolName.search:
             return SearchTool(
@@ -203,9 +215,13 @@ def _tool(name: ToolName, sources: Sources, config: ToolsConfig, exclude: Contai
         case ToolName.calculator:
             return CalculatorTool()
         case ToolName.web_search:
-            return WebSearchTool(config.web, num_hits=config.num_hits)
+            return WebSearchTool(
+                config.web, num_hits=config.num_hits, benchmark_sites=benchmark_sites
+            )
         case ToolName.web_read:
-            return WebReadTool(config.web, max_words=config.read_words)
+            return WebReadTool(
+                config.web, max_words=config.read_words, benchmark_sites=benchmark_sites
+            )
 
 
 def _needed(name: ToolName, what: str, source: Callable | None) -> Callable:

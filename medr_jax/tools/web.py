@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from medr_jax.retrieval.analysis import plain
 from medr_jax.tools.base import ToolError, ToolOutput
+from medr_jax.tools.hosting_sites import is_hosting_site
 from medr_jax.tools.schema import parameters_of
 from medr_jax.tools.web_client import WebConfig, WebError, fetch
 from medr_jax.types import Hit
@@ -26,13 +27,17 @@ class ServiceError(RuntimeError):
 
 
 class WebSearchTool:
-    """Hits of a web search service, in its order."""
+    """Hits of a web search service, in its order, those on sites with benchmarks left out.
+
+    ``benchmark_sites`` keeps them: for whatever neither trains nor tests.
+    """
 
     name = "web_search"
     description = "Search the web. Returns pages with their addresses."
 
-    def __init__(self, config: WebConfig, *, num_hits: int) -> None:
+    def __init__(self, config: WebConfig, *, num_hits: int, benchmark_sites: bool = False) -> None:
         self._config = config
+        self._benchmark_sites = benchmark_sites
         self._num_hits = num_hits
         self.parameters = parameters_of(self.__call__)
 
@@ -48,7 +53,13 @@ class WebSearchTool:
         url = config.search_url.replace("{query}", urllib.parse.quote(plain(query), safe=""))
         token = os.environ.get(config.token_variable, "") if config.token_variable else ""
         try:
-            page = fetch(url, config, token=token, allow_private=config.private_service)
+            page = fetch(
+                url,
+                config,
+                token=token,
+                allow_private=config.private_service,
+                benchmark_sites=True,  # of the user's own service
+            )
             answer = msgspec.json.decode(page.body)
         except (WebError, msgspec.DecodeError) as error:
             raise ServiceError(f"web search: {error}") from error
@@ -62,6 +73,8 @@ class WebSearchTool:
         if not isinstance(result, dict) or not isinstance(result.get(self._config.url_field), str):
             return None
         url = plain(result[self._config.url_field])
+        if is_hosting_site(url) and not self._benchmark_sites:
+            return None
         title, text = (
             plain(str(result.get(field) or ""))
             for field in (self._config.title_field, self._config.text_field)
@@ -70,13 +83,17 @@ class WebSearchTool:
 
 
 class WebReadTool:
-    """The text of a web page, up to a number of words, as one hit."""
+    """The text of a web page, up to a number of words, as one hit.
+
+    Pages of sites that carry benchmarks are refused, unless ``benchmark_sites``.
+    """
 
     name = "web_read"
     description = "Read a web page. Takes its address."
 
-    def __init__(self, config: WebConfig, *, max_words: int) -> None:
+    def __init__(self, config: WebConfig, *, max_words: int, benchmark_sites: bool = False) -> None:
         self._config = config
+        self._benchmark_sites = benchmark_sites
         self._max_words = max_words
         self.parameters = parameters_of(self.__call__)
 
@@ -87,7 +104,7 @@ class WebReadTool:
         ],
     ) -> ToolOutput:
         """Raises WebError, which the model is told, when there is no text to be had."""
-        page = fetch(url.strip(), self._config)
+        page = fetch(url.strip(), self._config, benchmark_sites=self._benchmark_sites)
         if page.content_type in ("text/html", "application/xhtml+xml"):
             title, text = text_of_html(page.text)
         elif page.content_type.startswith("text/") or page.content_type == "application/json":

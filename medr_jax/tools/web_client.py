@@ -14,6 +14,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 from medr_jax.tools.base import ToolError
+from medr_jax.tools.hosting_sites import is_hosting_site
 
 USER_AGENT = "medr-jax"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -78,10 +79,18 @@ class Page:
             return self.body.decode("utf-8", errors="replace")
 
 
-def fetch(url: str, config: WebConfig, *, token: str = "", allow_private: bool = False) -> Page:
+def fetch(
+    url: str,
+    config: WebConfig,
+    *,
+    token: str = "",
+    allow_private: bool = False,
+    benchmark_sites: bool = False,
+) -> Page:
     """The page at ``url``, after at most ``max_redirects`` redirects and ``num_retries`` retries.
 
-    ``token`` goes to the first host only, never along with a redirect to another one.
+    ``token`` goes to the first host only, never along with a redirect to another one. Sites that
+    carry benchmarks are refused, after redirects too, unless ``benchmark_sites``.
 
     Raises:
         WebError: a refused address, no connection, an error status, or a body that is too long.
@@ -92,6 +101,8 @@ def fetch(url: str, config: WebConfig, *, token: str = "", allow_private: bool =
     while True:
         mine = token if urllib.parse.urlsplit(url).netloc == first_host else ""
         try:
+            if is_hosting_site(url) and not benchmark_sites:
+                raise WebError("sites that carry benchmarks are refused")
             answer = _get(url, config, deadline, mine, allow_private)
         except WebError as error:
             if not error.temporary or retries >= config.num_retries:

@@ -9,6 +9,7 @@ import msgspec
 
 from medr_jax.agent.drivers import run_sequential
 from medr_jax.agent.loop import AgentLimits, TextEpisode, text_episode
+from medr_jax.diagnosis.diagnose import DiagnosisSource
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.questions.config import QuestionConfig
 from medr_jax.questions.make import QuestionMaker
@@ -60,6 +61,7 @@ class Setup:
     questions: QuestionConfig
     tools: ToolsConfig
     synthesis: SynthesisConfig
+    diagnosis: DiagnosisSource | None = None  # for the tool of that name
 
     def open(self) -> "Workshop":
         """A bench; graph and index come in when first used."""
@@ -152,18 +154,24 @@ class Workshop:
         return self._tools.schemas()
 
     @property
-    def _sources(self) -> Sources:
-        return Sources(engine=self.engine, graph=lambda: self.graph)
+    def sources(self) -> Sources:
+        """What tools look things up in."""
+        diagnosis = self.setup.diagnosis
+        return Sources(
+            engine=self.engine,
+            graph=lambda: self.graph,
+            diagnosis=diagnosis and (lambda: diagnosis.open(self.graph)),
+        )
 
     @functools.cached_property
     def _tools(self) -> ToolRuntime:
-        return standard_tools(self._sources, self.setup.tools)
+        return standard_tools(self.sources, self.setup.tools)
 
     @functools.cached_property
     def _train_tools(self) -> ToolRuntime:
         if not self.setup.synthesis.hide_heldout:
             return self._tools
-        return standard_tools(self._sources, self.setup.tools, exclude=self.held_out)
+        return standard_tools(self.sources, self.setup.tools, exclude=self.held_out)
 
     def tools_for(self, split: str) -> ToolRuntime:
         """The tools of a split's trajectories; those of training may hide held-out documents."""

@@ -189,6 +189,29 @@ def test_of_many_terms_the_rarest_are_kept(make_engine):
     assert list(parsed.weights) == [f"word{m}" for m in range(31, -1, -1)]
 
 
+def test_by_share_a_name_within_a_question_does_not_outweigh_the_rest(make_engine):
+    documents = [
+        Document(doc_id="A", kind="k", title="Hypertension"),
+        Document(
+            doc_id="B",
+            kind="k",
+            title="Abstract 1",
+            segments=("In hypertension, does evening dosing of ramipril lower mortality?",),
+        ),
+        *(Document(doc_id=f"C{n}", kind="k", title="Abstract", segments=("x",)) for n in range(9)),
+    ]
+    question = "Does ramipril at evening lower mortality in hypertension?"
+    # As with stages=False: the title and the name of A outweigh four words of B.
+    boosts = {"stages": False, "title_boost": 9.0, "name_boost": 9.0}
+    assert ids(make_engine(documents, **boosts), question)[0] == "A"
+    by_share = make_engine(documents, **boosts, by_share=True)
+    assert ids(by_share, question)[0] == "B"
+    # Asked for by its name alone it has all of its boosts: the same scores.
+    assert by_share.search("hypertension") == make_engine(documents, **boosts).search(
+        "hypertension"
+    )
+
+
 def test_without_stages_one_rare_term_outweighs_all_common_ones(make_engine):
     documents = [
         Document(doc_id="A", kind="k", title="x", segments=("zebra zebra zebra.",)),

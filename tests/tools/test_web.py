@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from medr_jax.tools import web_client
+from medr_jax.tools import hosting_sites, web_client
 from medr_jax.tools.base import ToolError
 from medr_jax.tools.web import ServiceError, WebReadTool, WebSearchTool, text_of_html
 from medr_jax.tools.web_client import WebConfig, WebError, fetch, is_public, resolve
@@ -111,6 +111,24 @@ def test_a_redirect_to_a_private_address_is_refused(server, as_public, monkeypat
     assert len(server.seen) == 1
 
 
+def test_pages_of_sites_with_benchmarks_are_refused_before_a_connection(server, as_public):
+    """No address is asked of a name server: github.com has none here."""
+    tool = WebReadTool(WebConfig(num_retries=0), max_words=50)
+    with pytest.raises(ToolError, match="sites that carry benchmarks are refused"):
+        tool(url="https://github.com/some/benchmark")
+    with pytest.raises(ToolError, match="sites that carry benchmarks are refused"):
+        tool(url=f"{server.url}/to/http://huggingface.co/datasets/x")
+    assert len(server.seen) == 1  # the redirect itself
+
+
+def test_sites_with_benchmarks_can_be_read_where_nothing_is_tested(server, as_public, monkeypatch):
+    monkeypatch.setattr(hosting_sites, "HOSTING_SITES", ("site.test",))
+    url = f"{server.url}/page"
+    with pytest.raises(ToolError, match="sites that carry benchmarks"):
+        WebReadTool(WebConfig(), max_words=50)(url=url)
+    assert WebReadTool(WebConfig(), max_words=50, benchmark_sites=True)(url=url).hits
+
+
 def test_the_name_is_resolved_once_and_the_connection_goes_there(server, monkeypatch):
     asked = []
     real = socket.getaddrinfo
@@ -201,6 +219,21 @@ def test_hits_are_those_of_the_service(server, as_public):
         ("https://b.example", "https://b.example", ""),
     ]
     assert server.seen[0][0] == "/search?format=json&q=a%26b%3Dc%3F"
+
+
+def test_hits_on_sites_with_benchmarks_are_left_out(server, as_public, monkeypatch):
+    """Their snippets may hold a question with its answer. The service's own site does not count."""
+    monkeypatch.setattr(hosting_sites, "HOSTING_SITES", ("site.test", "hosting.test"))
+    server.answer = {
+        "results": [
+            {"title": "Gold", "url": "https://www.hosting.test/gold", "content": "answer"},
+            {"title": "One", "url": "https://a.example", "content": "text"},
+        ]
+    }
+    assert [hit.title for hit in search(server)(query="x").hits] == ["One"]
+    config = WebConfig(search_url=f"{server.url}/search?q={{query}}")
+    both = WebSearchTool(config, num_hits=2, benchmark_sites=True)(query="x").hits
+    assert [hit.title for hit in both] == ["Gold", "One"]
 
 
 @pytest.mark.parametrize("answer", [{}, [], {"results": "x"}, "text"])

@@ -13,18 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from medr_jax import jsonl
 from medr_jax.grading.grade import Grade
 from medr_jax.types import Record
-
-HOSTING_SITES = (
-    "huggingface.co", "hf.co", "github.com", "githubusercontent.com", "gitlab.com", "kaggle.com",
-    "zenodo.org", "paperswithcode.com", "modelscope.cn", "arxiv.org", "openreview.net",
-    "xbench.org", "pubmedqa.github.io",
-)  # fmt: skip
-"""Hosts that carry benchmarks or papers about them: web tools must not read them in a test."""
 
 
 class BenchmarkItem(Record):
@@ -84,12 +76,6 @@ def select(items: Sequence[BenchmarkItem], subset: str) -> list[BenchmarkItem]:
 def revealed(item: BenchmarkItem) -> dict[str, Any]:
     """The item with its text, for somebody who asked to see it."""
     return {name: getattr(item, name) for name in item.__struct_fields__}
-
-
-def is_hosting_site(url: str) -> bool:
-    """Whether a web tool must not open ``url`` while a benchmark runs."""
-    host = (urlsplit(url if "//" in url else f"//{url}").hostname or "").lower().rstrip(".")
-    return any(host == site or host.endswith(f".{site}") for site in HOSTING_SITES)
 
 
 def read_text(path: str | os.PathLike[str], expected: str) -> str:

@@ -1,6 +1,7 @@
 """Queries with the documents they should find. What a query is made of is not in the index."""
 
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +38,7 @@ class Task(NamedTuple):
 def make_tasks(config: RetrievalBenchConfig, graph: KnowledgeGraph) -> Iterator[Task]:
     """All tasks of the config, one at a time: each has a corpus of its own."""
     documents = list(documents_from_graph(graph))
+    yield name_to_document(documents, config)
     yield definition_to_term(documents, graph, config)
     yield synonym_to_term(documents, graph, config)
     yield findings_to_disease(documents, graph, config)
@@ -44,6 +46,15 @@ def make_tasks(config: RetrievalBenchConfig, graph: KnowledgeGraph) -> Iterator[
         yield question_to_abstract(documents, Path(config.pubmedqa), config.seed)
     for folder in config.beir:
         yield beir_task(Path(folder))
+
+
+def name_to_document(documents: Sequence[Document], config: RetrievalBenchConfig) -> Task:
+    """Any document by its own name, which agents ask most; all that bear it count."""
+    bearers: dict[str, dict[str, int]] = defaultdict(dict)
+    for document in documents:
+        bearers[document.title][document.doc_id] = 1
+    chosen = random.Random(config.seed).sample(list(bearers), min(config.num_queries, len(bearers)))
+    return Task("name to document", documents, [Judged(name, bearers[name]) for name in chosen])
 
 
 def definition_to_term(

@@ -12,7 +12,7 @@ from medr_jax import console
 from medr_jax.agent.drivers import Tools, run_slots
 from medr_jax.data.tfds_builder import read_trajectories
 from medr_jax.eval.evaluate import select_questions
-from medr_jax.launch import record, stages, training
+from medr_jax.launch import diagnosis, record, stages, training
 from medr_jax.launch.bench.run import command, cpu_name
 from medr_jax.launch.rollouts import report, workloads
 from medr_jax.launch.rollouts.by_turns import run_by_turns
@@ -88,7 +88,8 @@ def measure(engine: Engine, run: Callable[[], list]) -> tuple[dict[str, Any], li
 def _questions(config: SimpleNamespace, policy: Policy, dataset: Path) -> dict[str, Any]:
     bench: RolloutBenchConfig = config.rollouts
     protocol = get_protocol(policy.protocol)
-    tools = standard_tools(stages.load_engine(stages.index(config)), config.tools)
+    engine = stages.load_engine(stages.index(config))
+    tools = standard_tools(diagnosis.tool_sources(config, engine), config.tools)
     chosen = dataclasses.replace(
         config.evaluation,
         split="train",

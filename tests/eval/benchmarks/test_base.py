@@ -42,14 +42,6 @@ def test_the_version_follows_the_content():
     assert base.version(items()) == base.version(items()) != base.version(changed)
 
 
-def test_hosts_of_benchmarks_are_recognised():
-    assert base.is_hosting_site("https://huggingface.co/datasets/x")
-    assert base.is_hosting_site("raw.githubusercontent.com/a/b")
-    assert not base.is_hosting_site("https://pubmed.ncbi.nlm.nih.gov/1")
-    assert not base.is_hosting_site("https://nothuggingface.co/")
-    assert not base.is_hosting_site("https://example.org/huggingface.co")
-
-
 def test_an_unknown_benchmark_lists_the_known():
     with pytest.raises(ValueError, match="medbrowsecomp"):
         registry.get("medbrowsecom")

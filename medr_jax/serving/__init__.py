@@ -1,0 +1,1 @@
+"""The tools for any agent, over HTTP or the Model Context Protocol."""
