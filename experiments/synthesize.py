@@ -2,6 +2,7 @@
 
 python -m experiments.synthesize
 python -m experiments.synthesize experiment=quickstart
+python -m experiments.synthesize experiment=paper_data
 """
 
 from experiments._main import entry_point
@@ -16,7 +17,7 @@ def main(config) -> None:
     """Makes or reuses the dataset and says where its card is."""
     artifact = stages.synthesize(config)
     console.facts(artifact.manifest.counts)
-    console.say(f"card         {artifact.path / 'card.md'}")
+    console.say(f"card         {artifact.path / 'card.md'}, card.html beside it")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""The page about a user's own data, run as it stands."""
+"""The page about a user's own data, run as it stands: as a page and as a notebook."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from medr_jax.graph.build import GraphConfig, SourceConfig
 from medr_jax.launch.validation import corpus_problems
+from medr_jax.testing import notebook
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "your_data.md"
 
@@ -36,6 +38,20 @@ def test_the_page_runs_from_a_table_to_an_evaluation(folder):
     assert best in ("On Birch disease", "Silver streaks")
     assert state["summaries"]["heuristic"].groups["all"]["exact_match"].value > 0.3
     assert (folder / "results" / "top_hit" / "summary.json").is_file()
+
+
+def test_the_notebook_is_the_page_and_runs_in_an_empty_folder(tmp_path, monkeypatch, capsys):
+    made = json.loads(PAGE.with_suffix(".ipynb").read_text("utf-8"))
+    again = "python -m medr_jax.testing.notebook docs/your_data.md"
+    assert made == notebook.from_markdown(PAGE.read_text("utf-8")), f"run {again}"
+    monkeypatch.chdir(tmp_path)
+    state = {}
+    for cell in made["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile(cell["source"], cell["id"], "exec"), state)
+    assert (tmp_path / "graph.tsv").read_text("utf-8") == blocks("tsv")[0]
+    assert (tmp_path / "corpus.jsonl").read_text("utf-8") == blocks("json")[0]
+    assert "heuristic Cell(value=" in capsys.readouterr().out
 
 
 def test_its_files_have_no_problem_and_a_broken_one_is_named(folder):

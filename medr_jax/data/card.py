@@ -39,11 +39,14 @@ def make_card(
         for rows in trajectories_by_split.values()
         for trajectory in _spread(rows, num_examples)
     ]
+    every = (row.form for rows in trajectories_by_split.values() for row in rows)
+    several = any(form != "guided" for form in every)
     return {
         "statement": STATEMENT,
         "facts": dict(facts),
         "splits": {
-            split: _counts(rows, num_words) for split, rows in trajectories_by_split.items()
+            split: _counts(rows, num_words) | (_form_counts(rows) if several else {})
+            for split, rows in trajectories_by_split.items()
         },
         "rejections": {split: dict(sorted(c.items())) for split, c in rejections.items()},
         "drafts_rejected": {split: dict(sorted(c.items())) for split, c in drafts_rejected.items()},
@@ -139,7 +142,7 @@ def _counts(rows: Sequence[Trajectory], num_words: Callable[[Trajectory], int]) 
     questions = [trajectory.question for trajectory in rows]
     calls = [trajectory.num_tool_calls for trajectory in rows]
     lengths = [num_words(trajectory) for trajectory in rows]
-    return _form_counts(rows) | {
+    return {
         "trajectories": len(rows),
         "hops": _histogram(question.num_hops for question in questions),
         "answer_kinds": _histogram(str(question.answer_kind) for question in questions),
@@ -151,15 +154,13 @@ def _counts(rows: Sequence[Trajectory], num_words: Callable[[Trajectory], int]) 
 
 
 def _form_counts(rows: Sequence[Trajectory]) -> dict[str, Any]:
-    """Forms and flaws, where there is more than one form."""
-    if all(trajectory.form == "guided" for trajectory in rows):
-        return {}
+    """Forms and flaws."""
     kinds = [{flaw for flaw, _ in flaws.labelled(trajectory)} for trajectory in rows]
     mistaken = sum(bool(kind & flaws.MISTAKES) for kind in kinds)
     return {
         "forms": _histogram(trajectory.form for trajectory in rows),
         "flaws": _histogram(str(flaw) for kind in kinds for flaw in kind),
-        "share_with_mistakes": round(mistaken / len(rows), 4),
+        "share_with_mistakes": round(mistaken / max(1, len(rows)), 4),
     }
 
 

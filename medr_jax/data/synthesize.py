@@ -26,6 +26,7 @@ from medr_jax.trajectories import filter as filters
 from medr_jax.trajectories import shared
 from medr_jax.trajectories.config import SynthesisConfig
 from medr_jax.trajectories.crew import Crew, Job, finished
+from medr_jax.trajectories.difficulty import Difficulty
 from medr_jax.trajectories.workshop import (
     Attempt,
     Attempted,
@@ -182,8 +183,8 @@ def _publish(
     attempts: dict[str, list[Attempt]],
     drafts_rejected: dict[str, Counter[str]],
 ) -> Outcome:
-    """Drops near-duplicates and writes everything."""
-    kept, rejections = _without_duplicates(attempts, workshop.setup.synthesis.duplicate_overlap)
+    """Drops near-duplicates and what is too easy, and writes everything."""
+    kept, rejections = _chosen(attempts, workshop.setup.synthesis)
     rows = {split: [attempt.trajectory for attempt in kept[split]] for split in SPLITS}
     content_hash = jsonl.content_hash(row for split in SPLITS for row in rows[split])
     counts = {split: len(rows[split]) for split in SPLITS}
@@ -221,17 +222,22 @@ def _publish(
     return Outcome(content_hash=content_hash, counts=counts)
 
 
-def _without_duplicates(
-    attempts: dict[str, list[Attempt]], overlap: float
+def _chosen(
+    attempts: dict[str, list[Attempt]], config: SynthesisConfig
 ) -> tuple[dict[str, list[Attempt]], list[Rejection]]:
-    seen = filters.NearDuplicates(overlap)
+    seen = filters.NearDuplicates(config.duplicate_overlap)
+    measured = Difficulty(config.difficulty)
     kept: dict[str, list[Attempt]] = {split: [] for split in attempts}
     rejections = []
     for split, rows in attempts.items():
         for attempt in rows:
             reason = attempt.reason
-            if attempt.trajectory is not None and seen.add(attempt.trajectory.question):
-                reason = str(filters.Reason.NEAR_DUPLICATE)
+            if attempt.trajectory is not None:
+                question = attempt.trajectory.question
+                if seen.add(question):
+                    reason = str(filters.Reason.NEAR_DUPLICATE)
+                elif measured.is_too_easy(question):
+                    reason = str(filters.Reason.TOO_EASY)
             if reason:
                 rejections.append(
                     Rejection(question_id=attempt.question_id, split=split, reason=reason)
@@ -261,6 +267,7 @@ def _facts(workshop: Workshop, content_hash: str) -> dict[str, Any]:
         "graph_hash": workshop.graph.content_hash,
         "index_hash": workshop.engine.content_hash,
         "content_hash": content_hash,
+        **Difficulty(workshop.setup.synthesis.difficulty).facts,
         "question_seed": workshop.setup.questions.seed,
         "expert_seed": workshop.setup.synthesis.seed,
     }

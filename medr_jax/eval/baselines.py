@@ -77,22 +77,22 @@ def top_hit(question: Question) -> TextPolicy:
     """Searches the question's own text once; answers what is asked for from the best hit."""
 
     def steps() -> Steps:
-        (result,) = yield _search(question.text)
+        (result,) = yield search_turn(question.text)
         reading = read_question(question.text)
         if not result.hits:
-            yield _give_up()
+            yield give_up_turn()
             return
         best = result.hits[0]
-        listed = _listed(best, reading.moves[-1]) if reading and reading.moves else []
-        yield _answer(listed[0] if listed else best.title, best)
+        items = listed(best, reading.moves[-1]) if reading and reading.moves else []
+        yield answer_turn(items[0] if items else best.title, best)
 
-    return _in_order(steps())
+    return in_order(steps())
 
 
 def heuristic(question: Question) -> TextPolicy:
     """Follows the best hit from the clues on; knows the question's text only."""
     reading = read_question(question.text)
-    return _in_order(_follow(reading) if reading else _guess(question.text))
+    return in_order(follow(reading) if reading else guess_from_hits(question.text))
 
 
 def oracle(graph: KnowledgeGraph, config: ExpertConfig, *, seed: int = 0) -> PolicyFactory:
@@ -105,14 +105,14 @@ def oracle(graph: KnowledgeGraph, config: ExpertConfig, *, seed: int = 0) -> Pol
             try:
                 return expert(request)
             except EvidenceMissing as missing:
-                return _give_up(f"gave up: {missing}")
+                return give_up_turn(f"gave up: {missing}")
 
         return policy
 
     return factory
 
 
-def _in_order(steps: Steps) -> TextPolicy:
+def in_order(steps: Steps) -> TextPolicy:
     """A generator of turns as a policy; it gets each turn's results sent."""
 
     def policy(request: NextTurn) -> ParsedTurn:
@@ -121,88 +121,94 @@ def _in_order(steps: Steps) -> TextPolicy:
     return policy
 
 
-def _guess(text: str) -> Steps:
-    (result,) = yield _search(text)
-    yield _answer(result.hits[0].title, result.hits[0]) if result.hits else _give_up()
+def guess_from_hits(text: str) -> Steps:
+    """One search with the text, whose best hit is the answer."""
+    (result,) = yield search_turn(text)
+    yield answer_turn(result.hits[0].title, result.hits[0]) if result.hits else give_up_turn()
 
 
-class _Place(NamedTuple):
-    """Where the heuristic agent has got to."""
+class Place(NamedTuple):
+    """Where an agent has got to."""
 
     name: str
     kind: Target
     source: Hit | None = None  # the hit that led here
 
 
-def _follow(reading: Reading) -> Steps:
-    place: _Place | None = _Place(reading.gene, Target.GENE)
+def follow(reading: Reading) -> Steps:
+    """Goes from the best hit for the clues to the best hit for each move; never looks back."""
+    place: Place | None = Place(reading.gene, Target.GENE)
     if not reading.gene:
-        (result,) = yield _search(" ".join(reading.clues))
-        place = _best(result.hits, reading.start)
+        (result,) = yield search_turn(" ".join(reading.clues))
+        place = best_hit(result.hits, reading.start)
     passed: list[str] = []
     for move in reading.moves:
         if place is None:
             break
         passed.append(place.name)
-        (result,) = yield _search(*_query(place, move))
+        (result,) = yield search_turn(*query_of(place, move))
         place = _step(result.hits, place, move, passed)
-    yield _answer(place.name, place.source) if place else _give_up()
+    yield answer_turn(place.name, place.source) if place else give_up_turn()
 
 
-def _query(place: _Place, move: Move) -> tuple[str, str]:
+def query_of(place: Place, move: Move) -> tuple[str, str]:
     """(query, kind): the current entity's name and the segment that should list the target."""
-    if _is_search_for_disease(place, move):
+    if searches_for_disease(place, move):
         return place.name, str(Target.DISEASE)
-    return f"{place.name} {_label(move)}", ""
+    return f"{place.name} {segment_label(move)}", ""
 
 
-def _is_search_for_disease(place: _Place, move: Move) -> bool:
+def searches_for_disease(place: Place, move: Move) -> bool:
     """A gene's document lists its diseases; a phenotype's does not, so diseases are searched."""
     return move.target is Target.DISEASE and place.kind is not Target.GENE
 
 
-def _step(hits: Sequence[Hit], place: _Place, move: Move, passed: Sequence[str]) -> _Place | None:
+def _step(hits: Sequence[Hit], place: Place, move: Move, passed: Sequence[str]) -> Place | None:
     """The target as the hits show it; failing that, the best hit itself."""
-    if _is_search_for_disease(place, move):
+    if searches_for_disease(place, move):
         new = [hit for hit in hits if not match.matches(hit.title, passed)]
-        return _best(new, Target.DISEASE)
+        return best_hit(new, Target.DISEASE)
     about = [hit for hit in hits if match.matches(hit.title, [place.name])] or list(hits[:1])
     for hit in about:
-        for name in _listed(hit, move):
+        for name in listed(hit, move):
             if not (move.is_other and match.matches(name, passed)):
-                return _Place(name, move.target, hit)
-    return _best(about, move.target)
+                return Place(name, move.target, hit)
+    return best_hit(about, move.target)
 
 
-def _label(move: Move) -> str:
+def segment_label(move: Move) -> str:
+    """Of the segment that lists what the move leads to."""
     return move.branch or _SEGMENTS[move.target]
 
 
-def _listed(hit: Hit, move: Move) -> list[str]:
+def listed(hit: Hit, move: Move) -> list[str]:
     """Items of the snippet's segment for the target, without counts."""
-    label = _label(move)
+    label = segment_label(move)
     found = re.search(rf"(?:^|[.\s]){re.escape(label)}: (.*?)(?:\.(?=\s|$)|$)", hit.snippet, re.I)
     items = found[1].split(";") if found else []
     cleaned = [without_counts(item.strip()).removesuffix(MORE).strip() for item in items]
     return [item for item in cleaned if item]
 
 
-def _best(hits: Sequence[Hit], wanted: Target) -> _Place | None:
+def best_hit(hits: Sequence[Hit], wanted: Target) -> Place | None:
     """The first hit of the wanted kind, else the first."""
     best = next((hit for hit in hits if hit.kind == wanted.value), hits[0] if hits else None)
-    return _Place(best.title, wanted, best) if best else None
+    return Place(best.title, wanted, best) if best else None
 
 
-def _search(query: str, kind: str = "") -> ParsedTurn:
+def search_turn(query: str, kind: str = "") -> ParsedTurn:
+    """A turn that searches; long queries are cut."""
     arguments = {"query": " ".join(query.split()[:_MAX_QUERY_WORDS])}
     if kind:
         arguments["kind"] = kind
     return ParsedTurn(calls=(ToolCall(name="search", arguments=arguments),))
 
 
-def _answer(text: str, source: Hit | None) -> ParsedTurn:
+def answer_turn(text: str, source: Hit | None) -> ParsedTurn:
+    """A turn that answers and cites the hit that says so."""
     return ParsedTurn(answer_text=text, cited_labels=(source.label,) if source else ())
 
 
-def _give_up(thought: str = "") -> ParsedTurn:
+def give_up_turn(thought: str = "") -> ParsedTurn:
+    """A turn that answers with ``UNKNOWN``."""
     return ParsedTurn(thought=thought, answer_text=UNKNOWN)

@@ -140,12 +140,13 @@ def synthesize(
     """Questions and the expert's trajectories over the live index, as a TFDS dataset."""
     from medr_jax.data import synthesize as synthesis
     from medr_jax.launch import diagnosis
+    from medr_jax.launch.card_page import write_card_page
 
     graph_artifact = graph_artifact or graph(config)
     index_artifact = index_artifact or index(config, graph_artifact)
 
     def build(path: Path) -> Outcome:
-        return synthesis.synthesize(
+        outcome = synthesis.synthesize(
             graph_path=graph_artifact.path,
             index_path=index_artifact.path,
             question_config=config.questions,
@@ -154,6 +155,8 @@ def synthesize(
             out=path,
             diagnosis=diagnosis.of_tools(config, graph_artifact),
         )
+        write_card_page(path)
+        return outcome
 
     return run_stage(
         config,
@@ -165,7 +168,11 @@ def synthesize(
             "synthesis": dataclasses.replace(config.synthesis, num_workers=1),
             **diagnosis.settings(config),
         },
-        inputs={"graph": graph_artifact.content_hash, "index": index_artifact.content_hash},
+        inputs={
+            "graph": graph_artifact.content_hash,
+            "index": index_artifact.content_hash,
+            **_difficulty_hash(config.synthesis.difficulty.measured),
+        },
         version=artifacts.code_version(
             "medr_jax.questions",
             "medr_jax.trajectories",
@@ -178,6 +185,18 @@ def synthesize(
         build=build,
         shown=("train", "dev", "test", "rejected", "tool_calls", "specialties"),
     )
+
+
+def _difficulty_hash(measured: str) -> dict[str, str]:
+    """The measurement that questions are filtered by, if there is one, as an input."""
+    if not measured:
+        return {}
+    if not Path(measured).is_file():
+        raise ValueError(
+            f"synthesis.difficulty.measured={measured}: no such file; make one by "
+            "python -m experiments.measure_difficulty"
+        )
+    return {"difficulty": hashlib.sha256(Path(measured).read_bytes()).hexdigest()}
 
 
 def tokenizer(config: SimpleNamespace, dataset: Artifact | None = None) -> Artifact:

@@ -113,7 +113,7 @@ def chain_figure(clues: Sequence[ClueSpec], steps: Sequence[StepSpec]) -> Figure
 
 
 def _box(x: int, y: int, width: int, caption: str, text: str, role: str) -> Box:
-    lines = tuple(textwrap.wrap(text, width // 7, max_lines=4, placeholder=" …")) or ("",)
+    lines = tuple(textwrap.wrap(text, width // 8, max_lines=4, placeholder=" …")) or ("",)
     height = 2 * _PAD + 12 + _LINE * len(lines)
     return Box(
         x=x,

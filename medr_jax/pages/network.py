@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 WIDTH, HEIGHT, _MARGIN = 640, 420, 34
 _MAX_LABEL = 26
+_CHAR, _LINE = 6.2, 13  # of a label, in the drawing's units
+_SHIFTS = (-12, 22, -26, 36, -40, 50)  # of a label from its dot, tried in this order
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +37,8 @@ class Dot:
     x: float
     y: float
     label: str
+    label_x: float  # its middle
+    label_y: float
     title: str
     role: str
 
@@ -71,15 +75,20 @@ def network(nodes: Sequence[NodeSpec], links: Sequence[LinkSpec]) -> Network:
         )
         for node in nodes
     ]
+    labels = [_cut(node.name) if node.role else "" for node in nodes]
     dots = [
         Dot(
             x=x,
             y=y,
-            label=_cut(node.name) if node.role else "",
+            label=label,
+            label_x=label_x,
+            label_y=label_y,
             title=f"{node.name} ({node.kind})",
             role=node.role,
         )
-        for node, (x, y) in zip(nodes, places, strict=True)
+        for node, (x, y), label, (label_x, label_y) in zip(
+            nodes, places, labels, _label_places(places, labels), strict=True
+        )
     ]
     lines = [
         Line(
@@ -95,6 +104,33 @@ def network(nodes: Sequence[NodeSpec], links: Sequence[LinkSpec]) -> Network:
     on_chain = [line.title for line in lines if line.on_chain]
     text = f"{len(nodes)} entities and {len(links)} relations. " + "; ".join(on_chain)
     return Network(dots=tuple(dots), lines=tuple(lines), text=text)
+
+
+def _label_places(
+    places: Sequence[tuple[float, float]], labels: Sequence[str]
+) -> list[tuple[float, float]]:
+    """Where labels stand: inside the frame, and apart from those before them where that is near."""
+    found: list[tuple[float, float]] = []
+    taken: list[tuple[float, float, float]] = []  # middle, half a width, baseline
+    for (x, y), label in zip(places, labels, strict=True):
+        half = len(label) * _CHAR / 2
+        middle = min(max(x, half), WIDTH - half)
+        base = next(
+            (
+                y + shift
+                for shift in _SHIFTS
+                if _LINE < y + shift < HEIGHT
+                and all(
+                    abs(middle - other) >= half + width or abs(y + shift - at) >= _LINE
+                    for other, width, at in taken
+                )
+            ),
+            y + _SHIFTS[0],
+        )
+        if label:
+            taken.append((middle, half, base))
+        found.append((round(middle, 1), round(base, 1)))
+    return found
 
 
 def _cut(text: str) -> str:

@@ -149,3 +149,36 @@ class GraphPageView:
     filters: Mapping[str, Sequence[FilterView]]  # "Hops" -> its values
     questions: Sequence[QuestionView]
     facts: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BarView:
+    """One value of a distribution; ``share`` is its length as a percentage of the longest."""
+
+    label: str
+    share: float
+    cells: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DistributionView:
+    """Counts by value, a bar each."""
+
+    anchor: str
+    title: str
+    lead: str
+    columns: Sequence[str]  # of the cells
+    bars: Sequence[BarView]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CardView:
+    """The page of a dataset."""
+
+    title: str
+    lead: str
+    caveats: Sequence[str]
+    headlines: Sequence[Headline]
+    distributions: Sequence[DistributionView]
+    rollouts: Sequence[RolloutView]
+    facts: Mapping[str, Mapping[str, str]]

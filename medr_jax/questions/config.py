@@ -60,6 +60,8 @@ class QuestionConfig:
     chain_patterns: list[list[str]] = field(default_factory=list)
     """Sequences of relations ("associated_gene", "~associated_gene", ...; ~ = against the
     edge), one of which every chain follows, from its start and over again; none = any."""
+    strict: bool = False
+    """Also reject what ``questions/strict.py`` lists; some sound questions go with it."""
     dev_fraction: float = 0.14
     test_fraction: float = 0.2
 

@@ -9,6 +9,7 @@ from medr_jax import jsonl
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.graph.rarity import is_rare_seed_excluded
 from medr_jax.graph.specialties import phenotype_specialties, specialties
+from medr_jax.questions import strict
 from medr_jax.questions.closure import Closure
 from medr_jax.questions.compose import Composer
 from medr_jax.questions.config import QuestionConfig
@@ -111,6 +112,8 @@ class QuestionMaker:
     def _passes(self, seed_id: str, hops: Sequence[Hop]) -> bool:
         """Whether the chain may be asked at all; counts why not."""
         reason = self.verifier.check_hops(seed_id, hops)
+        if reason is None and self.config.strict:
+            reason = strict.check_hops(self.graph, hops)
         if reason:
             self.rejections[reason] += 1
         return reason is None
@@ -135,6 +138,10 @@ class QuestionMaker:
             question = self._question(draft, split)
             clue_texts = [clue.text for clue in draft.chain.clues]
             reason = self.verifier.check_text(question.text, clue_texts, draft.start_id, grown.hops)
+            if reason is None and self.config.strict and not grown.hops:
+                reason = strict.check_definition(
+                    self.graph, " ".join(clue_texts), question.answer_id
+                )
             if reason is None:
                 accepted = True
                 yield question

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from medr_jax.trajectories.difficulty import DifficultyConfig
 from medr_jax.trajectories.expert import ExpertConfig
 from medr_jax.trajectories.perturb import ExplorationConfig
 
@@ -14,6 +15,7 @@ class SynthesisConfig:
     """Of the expert's choices; the questions have a seed of their own."""
     expert: ExpertConfig = field(default_factory=ExpertConfig)
     exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
+    difficulty: DifficultyConfig = field(default_factory=DifficultyConfig)
     hide_heldout: bool = True
     """Searches of training trajectories leave out documents of dev and test diseases and genes,
     so that these do not occur as distractors."""

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     UNSUPPORTED_ANSWER = "unsupported_answer"  # no cited document was seen to state it
     LOOP = "loop"  # the same call twice
     NEAR_DUPLICATE = "near_duplicate"
+    TOO_EASY = "too_easy"  # chosen solvers answer it too often
     TOO_MANY_TOKENS = "too_many_tokens"
     GUIDANCE = "guidance"  # speaks of the scaffold that only the teacher is told
 

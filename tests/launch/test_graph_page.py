@@ -1,4 +1,7 @@
+import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -128,3 +131,58 @@ def test_the_page_runs_nothing_and_shows_everything(page):
     assert "no, budget hit" in text and "hop candidates" in text and "1, 2" in text
     assert "is associated with the disease" in text  # gene -> disease, against the edge
     assert text.count('class="network"') == 3
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PROBE = """<script>
+const shown = () => [...document.querySelectorAll(".question")]
+  .filter(one => getComputedStyle(one).display !== "none").map(one => one.id);
+const seen = {all: shown()};
+const groups = [...document.querySelectorAll("fieldset")]
+  .map(one => [...one.querySelectorAll("input")]);
+for (const one of groups[0]) for (const other of groups[1]) {
+  one.click(); other.click(); seen[one.id + "+" + other.id] = shown();
+}
+document.body.dataset.seen = JSON.stringify(seen);
+</script></body>"""
+
+
+def opened(path, text):
+    """The page's tags after a real browser has loaded it."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip(f"needs a browser: one of {', '.join(BROWSERS)}")
+    path.write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return Tags(done.stdout).found
+
+
+def test_in_a_browser_every_pair_of_filters_shows_what_has_both(page, tmp_path):
+    filters, text = page
+    policy = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
+    assert policy.search(text)
+    body = dict(opened(tmp_path / "p.html", policy.sub("", text).replace("</body>", PROBE)))["body"]
+    seen = json.loads(body["data-seen"])
+    assert seen.pop("all") == ["q1", "q2", "q3"]
+    keys = {one.key: one.label for found in filters.values() for one in found}
+    wanted = {
+        "q1": ("1", "neurology", "skin and hair"),
+        "q2": ("3", "neurology"),
+        "q3": ("2", "none"),
+    }
+    assert len(seen) == 4 * 4
+    for pair, shown in seen.items():
+        labels = [keys[key] for key in pair.split("+") if key]
+        assert shown == [q for q, has in wanted.items() if set(labels) <= set(has)], pair
+
+
+def test_in_a_browser_a_script_that_got_in_does_not_run(page, tmp_path):
+    _, text = page
+    body = dict(opened(tmp_path / "p.html", text.replace("</body>", PROBE)))["body"]
+    assert "data-seen" not in body

@@ -1,11 +1,9 @@
 """A graph small enough to check by hand, and the brute-force checker."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
+from medr_jax.testing import question_checker
 from medr_jax.types import Edge, Entity, Kind, Polarity, Relation
 
 EYE, NERVE, SKIN = "HP:0000478", "HP:0000707", "HP:0001574"
@@ -109,9 +107,5 @@ def tiny_graph(make_graph):
 
 @pytest.fixture(scope="session")
 def brute_force():
-    """The module brute_force.py, which stands outside the package."""
-    path = Path(__file__).with_name("brute_force.py")
-    spec = importlib.util.spec_from_file_location("brute_force", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The independent checker."""
+    return question_checker

@@ -1,8 +1,8 @@
-"""An independent checker of questions, written from the definitions.
+"""An independent checker of questions, written from the definitions (docs/method.md).
 
 It knows the graph only as lists of entities and stated edges, works with plain dictionaries and
-sets, and uses nothing of ``medr_jax.questions``. ``violations`` returns what is wrong with a
-question; an accepted question has none.
+sets, and imports nothing of this package (a test sees to that). ``violations`` returns what is
+wrong with a question; an accepted question has none.
 """
 
 import re
