@@ -151,13 +151,20 @@ class Edge(Record):
 
 
 class Hop(Record):
-    """One step of a chain: from an entity over a relation to exactly one entity."""
+    """One step of a chain: from an entity over a relation to exactly one entity.
+
+    The last hop of a question whose answer is a set leads to the set's first member, that of an
+    unanswerable question to "".
+    """
 
     relation: Relation
     source_id: str
     target_id: str
     inverse: bool = False  # True: walked against the edge, e.g. gene -> disease
     within_id: str = ""  # the target lies strictly below this ontology term, "" = anywhere
+    # Left out of the JSON where a question says nothing of it.
+    count: str | msgspec.UnsetType = msgspec.UNSET  # "14/15": reported in so many individuals
+    polarity: Polarity | msgspec.UnsetType = msgspec.UNSET  # EXCLUDED: reported absent
 
 
 class Clue(Record):
@@ -197,6 +204,13 @@ class Question(Record):
     form: str = "forward_chain"
     snapshot: str = ""  # e.g. "HPO 2025-01-16"
     proof: dict[str, int | str | list[int]] = {}
+    # Where the answer is a set: of each member its id, then its names.
+    answer_set: tuple[tuple[str, ...], ...] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def is_unanswerable(self) -> bool:
+        """Whether the right reply is to abstain: the pinned snapshot states no answer."""
+        return not self.answer
 
 
 class ToolCall(Record):

@@ -18,7 +18,8 @@ from medr_jax.data import card as cards
 from medr_jax.data import tfds_builder
 from medr_jax.diagnosis.diagnose import DiagnosisSource
 from medr_jax.graph.specialties import not_covered
-from medr_jax.questions.config import SPLITS, QuestionConfig
+from medr_jax.questions.config import CHAINS, SPLITS, QuestionConfig
+from medr_jax.questions.forms.make import take
 from medr_jax.questions.generate import assemble, seed_entities
 from medr_jax.questions.select import Cell
 from medr_jax.tools.config import ToolsConfig
@@ -98,8 +99,14 @@ def _questions(
     with console.bar("questions") as advance:
         for split in SPLITS:
             drafts = _Drafts(workshop, crew, work, split, advance)
-            chosen[split] = assemble(drafts.seeds, drafts.make, workshop.setup.questions, split)
+            config = workshop.setup.questions
+            found = assemble(drafts.seeds, drafts.make, config.for_chains(), split)
             rejected[split] = drafts.rejections
+            for form, number in config.form_sizes(split).items():
+                drafts = _Drafts(workshop, crew, work, split, advance, form)
+                found += take(drafts.seeds, drafts.make, number)
+                rejected[split] += drafts.rejections
+            chosen[split] = found
     return chosen, rejected
 
 
@@ -110,19 +117,23 @@ class _Drafts:
     """
 
     def __init__(
-        self, workshop: Workshop, crew: Crew, work: Path, split: str, advance: Callable
-    ) -> None:
-        config = workshop.setup.questions
+        self, workshop: Workshop, crew: Crew, work: Path, split: str, advance: Callable,
+        form: str = CHAINS,
+    ) -> None:  # fmt: skip
+        config = workshop.setup.questions.for_chains()
         self.seeds: list[str] = []
-        if config.size(split):
+        if form != CHAINS:
+            self.seeds = workshop.form_maker.seeds(form, split)
+        elif config.size(split):
             self.seeds = seed_entities(workshop.graph, config, split, workshop.splits)
         self.rejections: Counter[str] = Counter()
         self._seeds_per_job = workshop.setup.synthesis.seeds_per_job
         self._crew, self._work, self._split, self._advance = crew, work, split, advance
+        self._form = form
         self._ready: dict[str, tuple[Question, ...]] = {}
         self._num_jobs = 0
 
-    def make(self, seed: str, closed: frozenset[Cell]) -> tuple[Question, ...]:
+    def make(self, seed: str, closed: frozenset[Cell] = frozenset()) -> tuple[Question, ...]:
         """The seed's questions; those of closed cells may be among them."""
         if seed not in self._ready:
             self._draft_wave(self.seeds.index(seed), closed)
@@ -132,9 +143,13 @@ class _Drafts:
         seeds = self.seeds[first : first + JOBS_PER_WAVE * self._seeds_per_job]
         jobs = []
         for part in _parts(seeds, self._seeds_per_job):
-            path = self._work / f"drafts-{self._split}-{self._num_jobs:05d}.json"
-            cells = tuple(sorted(closed))
-            jobs.append(DraftJob(path=str(path), split=self._split, seeds=part, closed=cells))
+            path = self._work / f"drafts-{self._split}-{self._form}-{self._num_jobs:05d}.json"
+            jobs.append(
+                DraftJob(
+                    path=str(path), split=self._split, seeds=part, closed=tuple(sorted(closed)),
+                    form=self._form,
+                )
+            )  # fmt: skip
             self._num_jobs += 1
         results = _run(self._crew, jobs, Drafted, self._advance)
         for job in jobs:

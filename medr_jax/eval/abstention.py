@@ -24,7 +24,7 @@ def risk_coverage(results: Sequence[Result], abstentions: Sequence[str]) -> dict
     ]
     right = [rewards.is_right(one, abstentions) for one in graded]
     right_answers = sum(a and r for a, r in zip(answered, right, strict=True))
-    unanswerable = sum(rewards.unanswerable(one.question) for one in graded)
+    unanswerable = sum(one.question.is_unanswerable for one in graded)
     n = len(graded)
     return {
         "coverage": statistics.wilson(sum(answered), n),

@@ -21,7 +21,8 @@ from medr_jax.retrieval import corpus
 from medr_jax.retrieval.segments import MORE, without_counts
 from medr_jax.tokens.protocol import ParsedTurn
 from medr_jax.trajectories.briefing import brief
-from medr_jax.trajectories.expert import EvidenceMissing, Expert, ExpertConfig
+from medr_jax.trajectories.expert import EvidenceMissing, Expert
+from medr_jax.trajectories.expert_config import ExpertConfig
 from medr_jax.types import Hit, Question, ToolCall, ToolResult
 
 PolicyFactory = Callable[[Question], TextPolicy]

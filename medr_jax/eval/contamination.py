@@ -43,7 +43,7 @@ def unseen_questions(
         looked_for[answer] = (
             question.answer,
             *question.answer_aliases,
-            *names(question.answer_id),
+            *(names(question.answer_id) if question.answer_id else ()),
         )
         needed[question.question_id] = (entities, answer)
     seen = _seen(NameFinder(looked_for), training)

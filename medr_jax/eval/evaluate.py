@@ -27,7 +27,7 @@ from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.retrieval.search import SearchEngine
 from medr_jax.tokens.protocol import AgentProtocol
 from medr_jax.tokens.tokenizer import Tokenizer
-from medr_jax.trajectories.expert import ExpertConfig
+from medr_jax.trajectories.expert_config import ExpertConfig
 from medr_jax.types import Question, Trajectory
 
 __all__ = [

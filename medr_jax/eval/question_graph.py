@@ -33,7 +33,7 @@ def question_figure(question: Question, graph: KnowledgeGraph) -> Figure:
     incoming = (None, *question.chain.hops)
     drawn = {*chain, *(clue.entity_id for clue in question.chain.clues)}
     steps = []
-    for index, (entity_id, hop) in enumerate(zip(chain, incoming, strict=True)):
+    for index, (entity_id, hop) in enumerate(zip(chain, incoming, strict=False)):
         entity = graph.entity(entity_id)
         leaving = question.chain.hops[index] if index < len(question.chain.hops) else hop
         others = _neighbours(graph, entity_id, leaving, drawn)

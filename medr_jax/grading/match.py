@@ -9,7 +9,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 
+from medr_jax.grading import answers
 from medr_jax.types import Chain, Question
+
+ABSTENTIONS = ("unknown", "not stated")
+"""The right answers to a question that the snapshot does not answer."""
 
 Names = Callable[[str], tuple[str, ...]]
 """All names of an entity id: its own first, then its EXACT synonyms."""
@@ -71,8 +75,26 @@ def matches(answer: str, accepted: Iterable[str]) -> bool:
 
 
 def is_correct(answer: str, question: Question) -> bool:
-    """Whether ``answer`` is the question's answer or one of its aliases."""
+    """Whether ``answer`` is the question's answer or one of its aliases.
+
+    Of a set every member must be there once, and nothing else; where the snapshot states no
+    answer, an abstention is right.
+    """
+    if question.is_unanswerable:
+        return matches(answer, ABSTENTIONS)
+    if question.answer_set:
+        return _is_set(answer, question.answer_set)
     return matches(answer, (question.answer, *question.answer_aliases))
+
+
+def _is_set(answer: str, members: Iterable[tuple[str, ...]]) -> bool:
+    left = [names[1:] for names in members]
+    for item in answers.items(answer):
+        found = next((names for names in left if matches(item, names)), None)
+        if found is None:
+            return False
+        left.remove(found)
+    return not left
 
 
 def mentions(text: str, names: Iterable[str]) -> bool:
@@ -85,10 +107,14 @@ def mentions(text: str, names: Iterable[str]) -> bool:
 
 
 def entity_ids(chain: Chain, answer_id: str) -> tuple[str, ...]:
-    """The entities to be found, in order: the clues' subject, then each hop's target."""
+    """The entities to be found, in order: the clues' subject, then each hop's target.
+
+    A hop to what is not stated has no target.
+    """
     if not chain.hops:
         return (answer_id,)
-    return (chain.hops[0].source_id, *(hop.target_id for hop in chain.hops))
+    targets = (hop.target_id for hop in chain.hops)
+    return (chain.hops[0].source_id, *filter(None, targets))
 
 
 def supports(doc_id: str, text: str, question: Question, names: Names) -> bool:
@@ -102,7 +128,16 @@ def supports(doc_id: str, text: str, question: Question, names: Names) -> bool:
     A question without hops asks for the subject of its clues: there the document about A
     supports when it mentions A. A document about anything else never supports, whatever it
     mentions: "autosomal dominant" stands in thousands of documents.
+
+    The document about P must mention every member of a set; of an answer that is not stated,
+    it is the place where it would stand.
     """
+    if question.is_unanswerable:
+        return bool(question.chain.hops) and doc_id == question.chain.hops[-1].source_id
+    if question.answer_set and question.chain.hops:
+        return doc_id == question.chain.hops[-1].source_id and all(
+            mentions(text, names[1:]) for names in question.answer_set
+        )
     answer_names = (question.answer, *question.answer_aliases, *names(question.answer_id))
     if not question.chain.hops:
         return doc_id == question.answer_id and mentions(text, answer_names)

@@ -183,10 +183,13 @@ def _network(graph: KnowledgeGraph, sampler: Sampler, question: Question) -> Net
         if clue.entity_id != chain[0]:
             pairs[number[chain[0]], number[clue.entity_id]] = (said(clue.relation), True)
     for hop in question.chain.hops:
+        if not hop.target_id:
+            continue  # what is asked for is not stated
         pairs.pop((number[hop.target_id], number[hop.source_id]), None)
         ends = number[hop.source_id], number[hop.target_id]
         pairs[ends] = (said(hop.relation, inverse=hop.inverse), True)
-    roles = dict.fromkeys(clues, "clue") | dict.fromkeys(chain, "entity") | {chain[-1]: "answer"}
+    answer_role = {} if question.is_unanswerable else {chain[-1]: "answer"}
+    roles = dict.fromkeys(clues, "clue") | dict.fromkeys(chain, "entity") | answer_role
     places = _layout(len(everyone), sorted(pairs))
     nodes = [
         NodeSpec(

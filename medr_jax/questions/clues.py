@@ -95,11 +95,12 @@ class ClueFinder:
         """
         own = self.closure.mask_of((disease_id,))
         return {
-            size: [terms for terms in sets if self._pooled_matches(terms) == own]
+            size: [terms for terms in sets if self.pooled_matches(terms) == own]
             for size, sets in unique.items()
         }
 
-    def _pooled_matches(self, term_ids: Sequence[str]) -> int:
+    def pooled_matches(self, term_ids: Sequence[str]) -> int:
+        """Mask of those who satisfy all terms, by themselves or by a broader disease."""
         mask = self.closure.everything
         for term_id in term_ids:
             if term_id not in self._pooled:

@@ -41,7 +41,9 @@ def start_of(chain: Chain) -> str:
 
 def clue_phrase(clue: Clue, level: str) -> str:
     """A clue inside a sentence: quoted, definitions introduced as such."""
-    return f'a phenotype described as "{clue.text}"' if level == "definition" else f'"{clue.text}"'
+    if level == "definition":
+        return f'a phenotype described as "{clue.text}"'
+    return clue.text if level == "neighbourhood" else f'"{clue.text}"'
 
 
 def join(parts: list[str]) -> str:
@@ -61,7 +63,7 @@ class Composer:
     ) -> str:
         """The text. ``others[i]``: hop i leads to the other of two diseases."""
         start = start_of(chain)
-        fields = self._start_fields(chain, levels)
+        fields = self.start_fields(chain, levels)
         told = [
             Told(hop, other, self._branch(hop))
             for hop, other in zip(chain.hops, others, strict=True)
@@ -96,7 +98,8 @@ class Composer:
             return "walk" if start == "gene" and num_hops > 1 else "nested"
         return rng.choices(styles, weights=[weights[style] for style in styles])[0]
 
-    def _start_fields(self, chain: Chain, levels: tuple[str, ...]) -> dict[str, str]:
+    def start_fields(self, chain: Chain, levels: tuple[str, ...]) -> dict[str, str]:
+        """What the tables of starts are filled with."""
         if not chain.clues:
             return {"gene": self.graph.entity(chain.hops[0].source_id).name}
         # Definitions last: after 'described as "A" and "B"', B would read as a description too.

@@ -1,5 +1,6 @@
 """What a set of questions looks like."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
 from medr_jax.graph.patterns import parse_step
@@ -7,8 +8,17 @@ from medr_jax.graph.patterns import parse_step
 SPLITS = ("train", "dev", "test")
 SEED_ORDERS = ("sparse", "common", "any", "stated_rare")
 STARTS = ("clues", "definition", "gene")
-LEVELS = ("name", "synonym", "definition")
+LEVELS = ("name", "synonym", "definition", "neighbourhood")
 STYLES = ("nested", "steps", "walk")
+CHAINS = "forward_chain"
+FORMS = (
+    *(CHAINS, "frequency", "absence", "several_answers", "date", "identifier", "attribute"),
+    *("drug", "unanswerable"),
+)
+"""forward_chain: clues, then hops. frequency: what was reported in n of m patients. absence: what
+is reported absent. several_answers: a set. date, identifier, attribute, drug: what sources of
+facts state (trials, the Orange Book, PubMed, PrimeKG, CPIC). unanswerable: the snapshot states no
+answer, or a clue is false of the disease; the right answer is to abstain."""
 STRATEGIES = ("longest_chain", "augmented_chain", "max_chain")
 """longest_chain: the longest from the seed and its other endings. augmented_chain: that, and
 the longest branch off each of its entities. max_chain: the longest that begins at any disease
@@ -23,6 +33,9 @@ class QuestionConfig:
     num_train: int = 1700
     num_dev: int = 300
     num_test: int = 400
+    forms: dict[str, float] = field(default_factory=lambda: {CHAINS: 1.0})
+    """Share of each form (see ``FORMS``). All settings from ``hop_weights`` on, but clues and
+    their levels, concern ``forward_chain`` only."""
     hop_weights: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0, 1.0, 1.0])
     """Share of questions with 1, 2, ... hops; its length is the largest number of hops."""
     open_answer_share: float = 0.75
@@ -36,7 +49,8 @@ class QuestionConfig:
     level_weights: dict[str, float] = field(
         default_factory=lambda: {"name": 0.5, "synonym": 0.3, "definition": 0.2}
     )
-    """How a clue is said: its name, an exact synonym, or its definition."""
+    """How a clue is said: its name, an exact synonym, its definition, or by the terms above and
+    below it."""
     style_weights: dict[str, float] = field(
         default_factory=lambda: {"nested": 1.0, "steps": 1.0, "walk": 1.0}
     )
@@ -69,6 +83,7 @@ class QuestionConfig:
         _require(len(self.hop_weights) >= 1, "hop_weights", self.hop_weights, "one per hop count")
         _require(len(self.clue_weights) == 3, "clue_weights", self.clue_weights, "three weights")
         known_names = {
+            "forms": FORMS,
             "start_weights": STARTS,
             "level_weights": LEVELS,
             "style_weights": STYLES,
@@ -77,7 +92,8 @@ class QuestionConfig:
         for name, known in known_names.items():
             weights = getattr(self, name)
             _require(set(weights) <= set(known), name, weights, f"only {', '.join(known)}")
-            _require(sum(weights.values()) > 0, name, weights, "a positive sum")
+            least = min(weights.values(), default=0)
+            _require(least >= 0 < sum(weights.values()), name, weights, "no negative, one positive")
         for name in ("hop_weights", "clue_weights"):
             weights = getattr(self, name)
             _require(min(weights) >= 0 < sum(weights), name, weights, "no negative, one positive")
@@ -107,6 +123,23 @@ class QuestionConfig:
         """Questions wanted with 1, 2, ... hops, were all to be had."""
         scale = self.size(split) / sum(self.hop_weights)
         return [scale * weight for weight in self.hop_weights]
+
+    def form_sizes(self, split: str) -> dict[str, int]:
+        """Questions wanted of each form but ``forward_chain``, which gets the rest."""
+        scale = self.size(split) / sum(self.forms.values())
+        wanted = {form: round(scale * self.forms.get(form, 0)) for form in FORMS[1:]}
+        return {form: number for form, number in wanted.items() if number}
+
+    def for_chains(self) -> "QuestionConfig":
+        """The settings of the forward chains among the questions."""
+        if self.forms.keys() == {CHAINS}:
+            return self
+        rest = {
+            f"num_{split}": (self.size(split) - sum(self.form_sizes(split).values()))
+            * bool(self.forms.get(CHAINS))
+            for split in SPLITS
+        }
+        return dataclasses.replace(self, forms={CHAINS: 1.0}, **rest)
 
     def size(self, split: str) -> int:
         """Number of questions wanted in ``split``."""

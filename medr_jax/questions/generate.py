@@ -1,6 +1,7 @@
 """Questions of one split: seeds in order, verified questions of each, then the mixture."""
 
 import collections
+import functools
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,6 +12,7 @@ from medr_jax.graph.rarity import seed_diseases
 from medr_jax.graph.specialties import phenotype_specialties, specialties
 from medr_jax.questions.closure import Closure
 from medr_jax.questions.config import QuestionConfig
+from medr_jax.questions.forms.make import FormMaker, take
 from medr_jax.questions.make import QuestionMaker
 from medr_jax.questions.select import Cell, Pool, select
 from medr_jax.questions.splits import Splits, assign_splits
@@ -35,13 +37,21 @@ def generate_questions(
     different ``config.seed`` gives other clues, wording and splits.
     """
     splits = splits or assign_splits(graph, config)
-    seeds = seed_entities(graph, config, split, splits)
+    chains = config.for_chains()
     maker = QuestionMaker(graph, config, splits)
-    yield from assemble(
-        seeds, lambda seed, closed: maker.from_seed(seed, split, closed), config, split
-    )
+    forms = FormMaker(maker)
+    found: list[Question] = []
+    if chains.size(split):
+        seeds = seed_entities(graph, chains, split, splits)
+        found += assemble(
+            seeds, lambda seed, closed: maker.from_seed(seed, split, closed), chains, split
+        )
+    for form, number in config.form_sizes(split).items():
+        make = functools.partial(forms.from_seed, form, split=split)
+        found += take(forms.seeds(form, split), make, number)
+    yield from sorted(found, key=lambda question: question.question_id)
     if rejections is not None:
-        rejections.update(maker.rejections)
+        rejections.update(maker.rejections + forms.rejections)
 
 
 def assemble(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.questions.closure import INHERITANCE_QUALIFIER, PHENOTYPE_ROOT, Closure
-from medr_jax.types import OPEN_KINDS, Hop, Kind, Relation
+from medr_jax.types import OPEN_KINDS, Hop, Kind, Polarity, Relation
 
 
 class Form(StrEnum):
@@ -19,6 +19,10 @@ class Form(StrEnum):
     GENE_DISEASE = "gene_disease"  # gene -> the only (other) disease
     PHENOTYPE_DISEASE = "phenotype_disease"  # phenotype -> the only (other) disease
     PARENT = "parent"  # phenotype -> its only parent term
+    # Steps of single questions, never of a longer chain (``questions.forms``).
+    COUNTED = "counted"  # disease -> the only phenotype reported in n of m individuals
+    ABSENT = "absent"  # disease -> the only phenotype reported absent
+    FACT = "fact"  # a drug, product, trial ... -> what is stated of it
 
 
 FORMS = {
@@ -38,6 +42,15 @@ _PLAIN_DISEASE_RELATIONS = (
     Relation.HAS_ONSET,
     Relation.HAS_COURSE,
 )
+
+
+def form_of(hop: Hop) -> Form:
+    """What a hop of any question asks."""
+    if hop.count:
+        return Form.COUNTED
+    if hop.polarity is Polarity.EXCLUDED:
+        return Form.ABSENT
+    return FORMS.get((hop.relation, hop.inverse), Form.FACT)
 
 
 class Step(NamedTuple):

@@ -1,4 +1,4 @@
-"""How a clue is said: by name, by an exact synonym, or by its definition."""
+"""How a clue is said: by name, by an exact synonym, its definition, or its neighbourhood."""
 
 import random
 import re
@@ -49,8 +49,25 @@ class Obfuscator:
             return (_plain_quotes(entity.name),)
         if level == "synonym":
             return tuple(map(_plain_quotes, entity.synonyms))
+        if level == "neighbourhood":
+            return self.neighbourhoods(term_id)
         definition = self.definition(term_id)
         return (definition,) if definition else ()
+
+    def neighbourhoods(self, term_id: str) -> tuple[str, ...]:
+        """What only this term is: a kind of one term that has another as a kind of itself.
+
+        Neither of the two may name it.
+        """
+        own = (self.graph.entity(term_id).name, *self.graph.entity(term_id).synonyms)
+        found = []
+        for above in self.graph.parents(term_id):
+            for below in self.graph.children(term_id):
+                between = set(self.graph.children(above)) & set(self.graph.parents(below))
+                names = [_plain_quotes(self.graph.entity(one).name) for one in (above, below)]
+                if between == {term_id} and not mentions_any(" | ".join(names), own):
+                    found.append("a kind of '{}' that includes '{}'".format(*names))
+        return tuple(found)
 
     def say(self, term_id: str, weights: dict[str, float], rng: random.Random) -> tuple[str, str]:
         """(level, text) drawn by the levels' weights among those that the term has."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.questions.compose import start_of
+from medr_jax.questions.config import CHAINS
 from medr_jax.types import OPEN_KINDS, Question
 
 
@@ -20,7 +21,8 @@ def summarize(questions: Iterable[Question]) -> dict[str, dict[str, int]]:
         counts["hops"][hops] += 1
         counts["open_answers"][hops] += question.answer_kind in OPEN_KINDS
         counts["answer_kinds"][question.answer_kind] += 1
-        counts["starts"][start_of(question.chain)] += 1
+        begins = start_of(question.chain) if question.form == CHAINS else question.form
+        counts["starts"][begins] += 1
         counts["forms"][str(question.proof["forms"]) or "none"] += 1
         counts["specialties"][(question.specialties or ("none",))[0]] += 1
     return {name: dict(sorted(found.items())) for name, found in counts.items()}
@@ -31,7 +33,8 @@ def entities_of(question: Question) -> frozenset[str]:
     chain = question.chain
     clues = (clue.entity_id for clue in chain.clues)
     hops = (one for hop in chain.hops for one in (hop.source_id, hop.target_id))
-    return frozenset({chain.seed_id, question.answer_id, *clues, *hops})
+    members = (names[0] for names in question.answer_set or ())
+    return frozenset({chain.seed_id, question.answer_id, *clues, *hops, *members} - {""})
 
 
 def shared_entities(

@@ -37,6 +37,48 @@ _FACTS = (
 )
 
 
+FACT_KINDS = (
+    *(Kind.DRUG, Kind.PRODUCT, Kind.PATENT, Kind.EXCLUSIVITY),
+    *(Kind.LABEL, Kind.TRIAL, Kind.PUBLICATION),
+)
+"""Kinds beside diseases, genes and phenotypes that have documents, where facts leave them."""
+FACT_LABELS = {
+    Relation.INDICATED_FOR: "Indicated for",
+    Relation.CONTRAINDICATED_IN: "Contraindicated in",
+    Relation.OFF_LABEL_FOR: "Off-label use",
+    Relation.SIDE_EFFECT: "Side effects",
+    Relation.DRUG_TARGET: "Targets",
+    Relation.DRUG_ENZYME: "Enzymes",
+    Relation.DRUG_CARRIER: "Carriers",
+    Relation.DRUG_TRANSPORTER: "Transporters",
+    Relation.DOSED_BY_GENE: "Pharmacogenes",
+    Relation.IN_CLASS: "Drug class",
+    Relation.CONTAINS: "Active ingredients",
+    Relation.MADE_BY: "Applicant or maker",
+    Relation.APPROVED_ON: "Approved on",
+    Relation.PROTECTED_BY: "Patents and exclusivities",
+    Relation.EXPIRES_ON: "Expires on",
+    Relation.DESCRIBES: "Label of",
+    Relation.DATED: "Version of",
+    Relation.STUDIES: "Conditions",
+    Relation.TESTS: "Interventions",
+    Relation.SPONSORED_BY: "Lead sponsor",
+    Relation.STARTED_ON: "Started on",
+    Relation.COMPLETED_ON: "Completed on",
+    Relation.HAS_STATUS: "Status",
+    Relation.HAS_PHASE: "Phase",
+    Relation.PUBLISHED_IN: "Journal",
+    Relation.PUBLISHED_ON: "Published on",
+    Relation.FIRST_AUTHOR: "First author",
+    Relation.ABOUT: "Index terms",
+    Relation.REPORTS_TRIAL: "Reports the trial",
+    Relation.RETRACTED_BY: "Retracted by",
+}
+"""How a document says what is stated of its subject. Pairs by the hundred (synergies) are left
+out."""
+IDENTIFIERS = "Identifiers"
+
+
 RETRACTED = "retracted"
 """The ``evidence`` of a withdrawn article."""
 
@@ -81,6 +123,8 @@ def prose_segment(label: str, text: str) -> str:
 def documents_from_graph(graph: "KnowledgeGraph") -> Iterator[Document]:
     """Every disease, gene and phenotype of the graph as a document, in order of kind and id.
 
+    Then the drugs, products, trials and so on of which something is stated (``FACT_KINDS``).
+
     Names are written as the graph has them, so that a document states an answer literally.
     """
     origin = _Origin(graph)
@@ -90,6 +134,10 @@ def documents_from_graph(graph: "KnowledgeGraph") -> Iterator[Document]:
         yield _gene(graph, origin, gene_id)
     for phenotype_id in graph.entity_ids(Kind.PHENOTYPE):
         yield _phenotype(graph, origin, phenotype_id)
+    for kind in FACT_KINDS:
+        for entity_id in graph.entity_ids(kind):
+            if segments := _facts(graph, entity_id):
+                yield origin.document(graph.entity(entity_id), segments)
 
 
 class _Origin:
@@ -169,6 +217,26 @@ def _phenotype(graph: "KnowledgeGraph", origin: _Origin, phenotype_id: str) -> D
     if parents := graph.parents(phenotype_id):
         segments.append(list_segment(PARENTS, _names(graph, parents)))
     return origin.document(entity, segments)
+
+
+def _facts(graph: "KnowledgeGraph", entity_id: str) -> list[str]:
+    """What is stated of an entity, a list for each relation; empty where nothing is."""
+    stated = [
+        list_segment(label, _names(graph, targets))
+        for relation, label in FACT_LABELS.items()
+        if (targets := graph.targets(entity_id, relation))
+    ]
+    if not stated:
+        return []
+    entity = graph.entity(entity_id)
+    known = sorted({number(one) for one in (entity.id, *entity.xrefs)})
+    return [*_definition(entity), list_segment(IDENTIFIERS, known), *stated]
+
+
+def number(entity_id: str) -> str:
+    """An identifier as people write it: "PMID:1" -> "PMID 1", "FDA:N1-001" -> "N1-001"."""
+    registry, _, local = entity_id.rpartition(":")
+    return f"{registry} {local}" if registry in ("PMID", "DOI") else local
 
 
 def _definition(entity: Entity) -> list[str]:

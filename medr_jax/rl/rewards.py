@@ -13,7 +13,7 @@ import numpy as np
 
 from medr_jax.grading import evidence, match
 from medr_jax.grading.evidence import DocumentText
-from medr_jax.types import Question, Record, Status, Trajectory
+from medr_jax.types import Record, Status, Trajectory
 
 Judge = Callable[[Trajectory], float]
 """An LLM judge's mark for the reasoning, from 0 to 1."""
@@ -32,7 +32,7 @@ class RewardConfig:
     unsupported_task: float = 1.0  # what a right answer is worth that no cited document states
     calls_per_entity: float = 1.0  # of the gold chain: what it takes to find it
     tokens_per_entity: int = 40  # that the model writes
-    abstentions: list[str] = field(default_factory=lambda: ["unknown", "not stated"])
+    abstentions: list[str] = field(default_factory=lambda: list(match.ABSTENTIONS))
 
     def __post_init__(self) -> None:
         for name in (
@@ -108,11 +108,6 @@ class Scorer:
         return sum(marks) / len(marks)
 
 
-def unanswerable(question: Question) -> bool:
-    """Whether the right reply is to abstain: a question whose pinned snapshot states no answer."""
-    return not question.answer
-
-
 def abstains(trajectory: Trajectory, abstentions: Sequence[str]) -> bool:
     """Whether the explicit answer says that there is none; no answer at all is no abstention."""
     answer = trajectory.answer
@@ -122,7 +117,7 @@ def abstains(trajectory: Trajectory, abstentions: Sequence[str]) -> bool:
 def is_right(trajectory: Trajectory, abstentions: Sequence[str]) -> bool:
     """A right answer, or an abstention where there is none; an abstention elsewhere is wrong."""
     question, answer = trajectory.question, trajectory.answer
-    if unanswerable(question):
+    if question.is_unanswerable:
         return abstains(trajectory, abstentions)
     return answer is not None and match.is_correct(answer.text, question)
 

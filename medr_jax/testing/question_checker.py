@@ -54,6 +54,21 @@ class BruteForce:
             self.above[term] = found
         return self.above[term]
 
+    def surrounded(self, text):
+        """Terms that are a kind of the first name and have the second as a kind of theirs."""
+        found = re.fullmatch("a kind of '(.*)' that includes '(.*)'", text)
+        if not found:
+            return set()
+        above, below = (
+            {one for one, entity in self.entities.items() if entity.name.replace('"', "'") == name}
+            for name in found.groups()
+        )
+        return {
+            one
+            for one in self.entities
+            if above & self.forward[one, "is_a"] and below & self.backward[one, "is_a"]
+        }
+
     def kind(self, one):
         return str(self.entities[one].kind)
 
@@ -160,6 +175,7 @@ def _start(brute, chain, start, end):
         entity = brute.entities[clue.entity_id]
         texts = [one.replace('"', "'") for one in (entity.name, *entity.synonyms)]
         said = plain(entity.definition).startswith(plain(clue.text)) or clue.text in texts
+        said = said or brute.surrounded(clue.text) == {clue.entity_id}
         if not said:
             yield f"{clue.text!r} does not say {clue.entity_id}"
     everything = {one for one, entity in brute.entities.items() if entity.kind == DISEASE}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from medr_jax.trajectories.difficulty import DifficultyConfig
-from medr_jax.trajectories.expert import ExpertConfig
+from medr_jax.trajectories.expert_config import ExpertConfig
 from medr_jax.trajectories.perturb import ExplorationConfig
 
 

@@ -7,57 +7,19 @@ document, when a query fails it tries other words, and when nothing shows the st
 
 import random
 from collections.abc import Generator
-from dataclasses import dataclass
 
 from medr_jax.agent.loop import NextTurn
 from medr_jax.grading import match
-from medr_jax.questions.hops import FORMS, Form
+from medr_jax.questions.hops import Form, form_of
 from medr_jax.tokens.protocol import ParsedTurn
 from medr_jax.trajectories.briefing import Briefing
+from medr_jax.trajectories.expert_config import ExpertConfig
 from medr_jax.trajectories.notes import Notes
-from medr_jax.trajectories.wording import STYLES, Wording, field_of, query_for
+from medr_jax.trajectories.wording import Wording, field_of
 from medr_jax.types import Clue, Hop, Kind, Question, Relation, Status, ToolCall, ToolResult
 
+_NAMED = {Kind.GENE: "open_gene"}
 Script = Generator[ParsedTurn, tuple[ToolResult, ...], None]
-
-
-@dataclass(kw_only=True, slots=True)
-class ExpertConfig:
-    """How the expert works. The defaults give the paper-like set its mean of tool calls."""
-
-    thoughts: str = "full"
-    """``full`` sentences, or ``short``: a few words for a tiny model."""
-    may_read: bool = True
-    """Read a document where its snippet is not enough; False: search only."""
-    trust_first_disease: bool = False
-    """Take the first disease among the hits although its snippet has no room for all clues, when
-    it states one of them: for short snippets and a model that may not read."""
-    search_diseases_only: bool = False
-    """Search for clues among diseases from the start, not only once all kinds gave nothing."""
-    read_on_the_way: float = 0.2
-    """Share of steps before the last whose document is read for confirmation."""
-    read_before_answer: float = 0.6
-    """Share of trajectories that read the supporting document before they answer."""
-    max_retries: int = 2
-    """Queries with other words after one that failed, per step."""
-    max_query_words: int = 24
-    """Longer queries (definitions) are cut."""
-
-    def __post_init__(self) -> None:
-        if self.thoughts not in STYLES:
-            raise ValueError(f"thoughts={self.thoughts!r}: use one of {', '.join(STYLES)}")
-        for name in ("read_on_the_way", "read_before_answer"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}={getattr(self, name)}: give a share from 0 to 1")
-        if not self.may_read and (self.read_on_the_way or self.read_before_answer):
-            raise ValueError(
-                "may_read=false: set read_on_the_way and read_before_answer to 0 as well"
-            )
-        if self.max_retries < 0 or self.max_query_words < 1:
-            raise ValueError(
-                f"max_retries={self.max_retries}, max_query_words={self.max_query_words}: "
-                "give at least 0 and 1"
-            )
 
 
 class EvidenceMissing(Exception):
@@ -92,6 +54,8 @@ class Expert:
     def _act(self) -> Script:
         evidence_id = yield from self._start()
         hops = self._question.chain.hops
+        if self._question.is_unanswerable:
+            return (yield from self._abstain(hops[-1]))
         for number, hop in enumerate(hops):
             evidence_id = yield from self._hop(hop, is_last=number == len(hops) - 1)
         cited = [evidence_id]
@@ -100,9 +64,32 @@ class Expert:
         labels = dict.fromkeys(map(self._notes.label, cited))
         yield ParsedTurn(
             thought=self._thought(self._saying("answer", evidence_id)),
-            answer_text=self._briefing.name(self._question.answer_id),
+            answer_text=self._question.answer,
             cited_labels=tuple(labels),
         )
+
+    def _abstain(self, hop: Hop) -> Script:
+        """Reads the document where the answer would stand, and says that it is not there."""
+        doc_id, field, false_clue = hop.source_id, field_of(hop, ""), self._false_clue()
+        if self._config.may_read and false_clue is None:
+            thought = self._thought(self._wording.next_step(form_of(hop), field=field))
+            yield from self._search(thought, f"{self._briefing.name(doc_id)} {field}")
+        if not self._config.may_read or doc_id not in self._notes:
+            raise EvidenceMissing("absence_not_shown")
+        yield from self._open(doc_id, "read")
+        names = self._briefing.names[false_clue.entity_id] if false_clue else [field]
+        if self._notes.state(doc_id, names):
+            raise EvidenceMissing("absence_not_shown")
+        yield ParsedTurn(
+            thought=self._thought(self._saying("unstated", doc_id)),
+            answer_text=match.ABSTENTIONS[0],
+            cited_labels=(self._notes.label(doc_id),),
+        )
+
+    def _false_clue(self) -> Clue | None:
+        """The clue that the disease does not satisfy."""
+        number = self._question.proof.get("false_clue")
+        return self._question.chain.clues[number] if isinstance(number, int) else None
 
     # -- the first entity -------------------------------------------------------------------
 
@@ -111,7 +98,8 @@ class Expert:
         clues = self._question.chain.clues
         first_id = match.entity_ids(self._question.chain, self._question.answer_id)[0]
         if not clues:
-            self._said = self._wording.say("open_gene", name=self._briefing.name(first_id))
+            opening = _NAMED.get(self._briefing.kinds[first_id], "open_named")
+            self._said = self._wording.say(opening, name=self._briefing.name(first_id))
             return first_id
         if clues[0].relation is Relation.IS_A:
             yield from self._look_up(clues[0], "open_definition", {})
@@ -128,8 +116,11 @@ class Expert:
             if clue.text not in names[clue.entity_id]:
                 yield from self._look_up(clue, opening, called)
                 opening = "open_next_definition"
-        told = self._wording.say("open_clues", clues=self._wording.clues(called.values()))
-        kind = Kind.DISEASE.value if self._config.search_diseases_only else ""
+        first_kind = self._briefing.kinds[disease_id]
+        opening = "open_clues" if first_kind is Kind.DISEASE else "open_facts"
+        said, noun = self._wording.clues(called.values()), self._wording.noun(first_kind)
+        told = self._wording.say(opening, clues=said, noun=noun)
+        kind = first_kind.value if self._config.search_diseases_only else ""
         yield from self._search(self._thought(told), ", ".join(called.values()), kind)
         if (yield from self._shows_clues(disease_id, clues)):
             return
@@ -138,7 +129,7 @@ class Expert:
             for clue in renamed:
                 yield from self._rename(clue, called)
             thought = self._thought(self._wording.say("again" if renamed else "retry"))
-            yield from self._search(thought, ", ".join(called.values()), Kind.DISEASE.value)
+            yield from self._search(thought, ", ".join(called.values()), first_kind.value)
             if (yield from self._shows_clues(disease_id, clues)):
                 return
         raise EvidenceMissing("clues_not_shown")
@@ -155,7 +146,9 @@ class Expert:
     def _look_up(self, clue: Clue, opening: str, called: dict[str, str]) -> Script:
         """Finds the phenotype that a definition or synonym stands for; notes its name."""
         thought = self._thought(self._wording.say(opening, text=clue.text))
-        for kind in (Kind.PHENOTYPE.value, "")[: 1 + self._config.max_retries]:
+        for kind in (self._briefing.kinds[clue.entity_id].value, "")[
+            : 1 + self._config.max_retries
+        ]:
             yield from self._search(thought, clue.text, kind)
             if clue.entity_id in self._notes:
                 called[clue.entity_id] = self._briefing.name(clue.entity_id)
@@ -168,6 +161,7 @@ class Expert:
         """Whether the disease is among the hits with all clues stated, reading it if need be."""
         if disease_id not in self._notes:
             return False
+        clues = tuple(clue for clue in clues if clue != self._false_clue())
         stated = [self._states(disease_id, clue.entity_id) for clue in clues]
         is_first = self._notes.first_disease() == disease_id
         if self._config.trust_first_disease and is_first and any(stated):
@@ -181,19 +175,20 @@ class Expert:
 
     def _hop(self, hop: Hop, *, is_last: bool) -> Script:
         """Finds the hop's target; returns the document that states it."""
-        form = FORMS[hop.relation, hop.inverse]
+        form = form_of(hop)
         branch = self._briefing.branches.get(hop.within_id, "")
+        field = field_of(hop, branch)
+        other = bool(self._left_out(hop))
         thought = self._thought(
-            self._wording.next_step(form, is_other=bool(self._left_out(hop)), branch=branch)
+            self._wording.next_step(form, is_other=other, branch=branch, field=field)
         )
-        for query, kind in self._hop_queries(hop, form, branch):
+        for query, kind in self._hop_queries(hop, form, field):
             yield from self._search(thought, query, kind)
             evidence_id = self._evidence(hop)
             if not evidence_id and self._config.may_read and hop.source_id in self._notes:
                 yield from self._open(hop.source_id, "read")
                 evidence_id = self._evidence(hop)
             if evidence_id:
-                field = field_of(form, branch)
                 self._found(hop.target_id, evidence_id, field, self._left_out(hop))
                 if not is_last and self._rng.random() < self._config.read_on_the_way:
                     yield from self._confirm(evidence_id, hop.target_id)
@@ -201,13 +196,12 @@ class Expert:
             thought = self._wording.say("retry")
         raise EvidenceMissing(f"{form}_not_shown")
 
-    def _hop_queries(self, hop: Hop, form: Form, branch: str) -> list[tuple[str, str]]:
+    def _hop_queries(self, hop: Hop, form: Form, field: str) -> list[tuple[str, str]]:
         name, *synonyms = self._briefing.names[hop.source_id]
-        asked = query_for(name, form, branch)
-        kind = self._briefing.kinds[
-            hop.target_id if form is Form.PHENOTYPE_DISEASE else hop.source_id
-        ]
-        others = [(query_for(synonym, form, branch), "") for synonym in synonyms[:1]]
+        asked = f"{name} {field}".strip()
+        asked_of = hop.target_id if form is Form.PHENOTYPE_DISEASE else hop.source_id
+        kind = self._briefing.kinds[asked_of]
+        others = [(f"{synonym} {field}".strip(), "") for synonym in synonyms[:1]]
         return [(asked, ""), (asked, kind.value), *others][: 1 + self._config.max_retries]
 
     def _left_out(self, hop: Hop) -> str:
@@ -219,14 +213,19 @@ class Expert:
         return previous_id if previous_id and kinds[previous_id] is kinds[hop.target_id] else ""
 
     def _evidence(self, hop: Hop) -> str:
-        """The shown document that states the hop: the source's, else the target's, else ""."""
-        for doc_id, other_id in (
-            (hop.source_id, hop.target_id),
-            (hop.target_id, hop.source_id),
-        ):
-            if self._states(doc_id, other_id):
-                return doc_id
-        return ""
+        """The shown document that states the hop: the source's, else the target's, else "".
+
+        A count stands behind the target's name; of a set every member must be there.
+        """
+        source_id, names = hop.source_id, self._briefing.names
+        if hop.count:
+            needed = [[f"{names[hop.target_id][0]} {hop.count}"]]
+        elif self._question.answer_set and hop == self._question.chain.hops[-1]:
+            needed = [members[1:] for members in self._question.answer_set]
+        else:
+            ends = ((source_id, hop.target_id), (hop.target_id, source_id))
+            return next((doc_id for doc_id, other in ends if self._states(doc_id, other)), "")
+        return source_id if all(self._notes.state(source_id, one) for one in needed) else ""
 
     # -- tools and memory -------------------------------------------------------------------
 
@@ -278,6 +277,8 @@ class Expert:
         An entity that is ``left_out`` but stands before it there is passed over aloud.
         """
         name = self._briefing.name(entity_id)
+        if self._question.answer_set and entity_id == self._question.answer_id:
+            name = self._question.answer
         passed = self._briefing.name(left_out) if left_out else ""
         self._said = self._wording.found(
             name,

@@ -9,9 +9,9 @@ import random
 from collections.abc import Iterable
 
 from medr_jax.questions import compose
-from medr_jax.questions.hops import Form
+from medr_jax.questions.hops import Form, form_of
 from medr_jax.retrieval import corpus
-from medr_jax.types import Kind
+from medr_jax.types import Hop, Kind
 
 STYLES = ("short", "full")
 
@@ -23,6 +23,7 @@ QUERY_WORDS = {
     Form.GENE_DISEASE: corpus.DISEASES.lower(),
     Form.PHENOTYPE_DISEASE: "",  # diseases list the phenotype under its organ system
     Form.PARENT: corpus.PARENTS.lower(),
+    Form.ABSENT: corpus.ABSENT.lower(),
 }
 """What follows the entity's name; ``Form.PHENOTYPE`` asks by the name of the organ branch."""
 
@@ -33,6 +34,18 @@ NOUNS = {
     Kind.INHERITANCE: "inheritance",
     Kind.ONSET: "onset",
     Kind.COURSE: "clinical course",
+    Kind.PUBLICATION: "article",
+    Kind.PRODUCT: "drug product",
+    Kind.EXCLUSIVITY: "exclusivity",
+    Kind.ORGANIZATION: "company or sponsor",
+    Kind.JOURNAL: "journal",
+    Kind.PERSON: "author",
+    Kind.DATE: "date",
+    Kind.VALUE: "value",
+    Kind.CONCEPT: "index term",
+    Kind.DRUG: "drug",
+    Kind.TRIAL: "trial",
+    Kind.PATENT: "patent",
 }
 
 _FULL_NOUNS = {Kind.INHERITANCE: "mode of inheritance", Kind.ONSET: "age of onset"}
@@ -46,6 +59,9 @@ _SHORT_NEXT = {
     Form.GENE_DISEASE: "its {other}disease",
     Form.PHENOTYPE_DISEASE: "its {other}disease",
     Form.PARENT: "its parent",
+    Form.COUNTED: "its {branch}",
+    Form.ABSENT: "its {field}",
+    Form.FACT: "its {field}",
 }
 _SHORT = {
     "open_clues": ("find the disease",),
@@ -54,6 +70,9 @@ _SHORT = {
     "open_next_definition": ("find the next phenotype",),
     "open_clue_synonym": ("find the phenotype called {text}",),
     "open_gene": ("the gene is {name}.",),
+    "open_facts": ("find the {noun}",),
+    "open_named": ("it is {name}.",),
+    "unstated": ("not stated.",),
     "found": ("{label} {place} {name}.",),
     "clue_seen": ("the phenotype is {name}.",),
     "again": ("find the disease",),
@@ -96,6 +115,18 @@ _FULL_NEXT = {
         "Next I need the broader term that it belongs to.",
         "I look up its parent term.",
     ),
+    Form.COUNTED: (
+        'Next I need the counts that its document gives under "{branch}".',
+        'I look at how often each finding under "{branch}" was reported.',
+    ),
+    Form.ABSENT: (
+        "Next I need what is reported absent in it.",
+        "I look up what its document lists as reported absent.",
+    ),
+    Form.FACT: (
+        'Next I need what is stated of it as "{field}".',
+        'I look up what its document lists as "{field}".',
+    ),
 }
 _FULL = {
     "open_clues": (
@@ -119,6 +150,15 @@ _FULL = {
         'I check under which name the index lists "{text}".',
     ),
     "open_gene": ("The question starts from the gene {name}.",),
+    "open_facts": (
+        "The question describes a {noun} by {clues}. I search for these words together.",
+        "I look for the one {noun} of which {clues} are stated.",
+    ),
+    "open_named": ("The question starts from {name}.",),
+    "unstated": (
+        "I have read {document}, and it does not state this. The answer is unknown.",
+        "This is not stated in {document}, so I do not guess: it is unknown.",
+    ),
     "found": ("The {noun} is {name}.", "So the {noun} is {name}.", "That gives {name}."),
     "clue_seen": ('The hits show that "{text}" is listed as {name}.',),
     "again": ("I search again in these words.", "I repeat the search in these words."),
@@ -179,20 +219,24 @@ class Wording:
         place = noun if not field else f"{field}: {passed};" if passed else f"{field}:"
         return self.say("found", name=name, noun=noun, label=label, place=place)
 
-    def next_step(self, form: Form, *, is_other: bool, branch: str) -> str:
+    def next_step(
+        self, form: Form, *, is_other: bool = False, branch: str = "", field: str = ""
+    ) -> str:
         """What is looked up now."""
         other = "other " if is_other else ""
         if self._style == "short":
-            told = _SHORT_NEXT[form].format(other=other, branch=branch.lower())
+            told = _SHORT_NEXT[form].format(other=other, branch=branch.lower(), field=field)
             return f"next {told}"
-        return self._rng.choice(_FULL_NEXT[form]).format(other=other, branch=branch)
+        told = self._rng.choice(_FULL_NEXT[form])
+        return told.format(other=other, branch=branch, field=field)
 
 
-def field_of(form: Form, branch: str) -> str:
-    """The label of the segment that states the hop in a document; "" where a title does."""
-    return branch.lower() if form is Form.PHENOTYPE else QUERY_WORDS[form]
+def field_of(hop: Hop, branch: str) -> str:
+    """The label of the segment that states the hop in a document; "" where a title does.
 
-
-def query_for(name: str, form: Form, branch: str) -> str:
-    """The query of a hop: the entity's name, then what is asked of it."""
-    return f"{name} {field_of(form, branch)}".strip()
+    A query for the hop is the entity's name and then this.
+    """
+    form = form_of(hop)
+    if form is Form.FACT:
+        return corpus.FACT_LABELS[hop.relation].lower()
+    return branch.lower() if form in (Form.PHENOTYPE, Form.COUNTED) else QUERY_WORDS[form]

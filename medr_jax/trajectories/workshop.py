@@ -11,7 +11,8 @@ from medr_jax.agent.drivers import run_sequential
 from medr_jax.agent.loop import AgentLimits, TextEpisode, text_episode
 from medr_jax.diagnosis.diagnose import DiagnosisSource
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
-from medr_jax.questions.config import QuestionConfig
+from medr_jax.questions.config import CHAINS, QuestionConfig
+from medr_jax.questions.forms.make import FormMaker
 from medr_jax.questions.make import QuestionMaker
 from medr_jax.questions.select import Cell
 from medr_jax.questions.splits import Splits, assign_splits
@@ -75,6 +76,7 @@ class DraftJob(Record):
     split: str
     seeds: tuple[str, ...]
     closed: tuple[Cell, ...]  # of which there are enough questions
+    form: str = CHAINS
 
     @property
     def size(self) -> int:
@@ -83,11 +85,16 @@ class DraftJob(Record):
 
     def run(self, bench: "Workshop") -> Drafted:
         """All verified questions of the seeds, those of closed cells left out."""
-        maker, closed = bench.maker, frozenset(self.closed)
-        maker.rejections.clear()
-        questions = tuple(tuple(maker.from_seed(seed, self.split, closed)) for seed in self.seeds)
-        rejections = {str(reason): count for reason, count in sorted(maker.rejections.items())}
+        rejected = (bench.maker if self.form == CHAINS else bench.form_maker).rejections
+        rejected.clear()
+        questions = tuple(tuple(self._made(bench, seed)) for seed in self.seeds)
+        rejections = {str(reason): count for reason, count in sorted(rejected.items())}
         return Drafted(questions=questions, rejections=rejections)
+
+    def _made(self, bench: "Workshop", seed: str) -> list[Question]:
+        if self.form == CHAINS:
+            return bench.maker.from_seed(seed, self.split, frozenset(self.closed))
+        return bench.form_maker.from_seed(self.form, seed, self.split)
 
 
 class AttemptJob(Record):
@@ -137,6 +144,11 @@ class Workshop:
     def maker(self) -> QuestionMaker:
         """What makes the questions of a seed."""
         return QuestionMaker(self.graph, self.setup.questions, self.splits)
+
+    @functools.cached_property
+    def form_maker(self) -> FormMaker:
+        """What makes the questions of the other forms."""
+        return FormMaker(self.maker)
 
     @functools.cached_property
     def held_out(self) -> frozenset[str]:

@@ -14,7 +14,7 @@ from medr_jax.tools.runtime import ToolsConfig
 from medr_jax.trajectories import filter as filters
 from medr_jax.trajectories import flaws
 from medr_jax.trajectories.config import SynthesisConfig
-from medr_jax.trajectories.expert import ExpertConfig
+from medr_jax.trajectories.expert_config import ExpertConfig
 from medr_jax.trajectories.flaws import Flaw
 from medr_jax.trajectories.perturb import ExplorationConfig
 from medr_jax.trajectories.workshop import Setup

@@ -6,7 +6,7 @@ from medr_jax.agent.drivers import run_sequential
 from medr_jax.agent.loop import AgentLimits, text_episode
 from medr_jax.eval import baselines, metrics
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
-from medr_jax.trajectories.expert import ExpertConfig
+from medr_jax.trajectories.expert_config import ExpertConfig
 from medr_jax.types import Edge, Entity, Hit, Kind, Relation, Status, ToolResult
 
 DOCUMENTS = [

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -129,3 +130,28 @@ def test_without_hops_the_answers_own_document_supports():
     assert states("D", "Marfan syndrome. Tall stature.", asked)
     assert not states("E", "Ectopia lentis. Marfan syndrome.", asked)
     assert match.entity_ids(asked.chain, asked.answer_id) == ("D",)
+
+
+def test_a_set_is_right_when_every_member_is_there_and_no_other():
+    asked = msgspec.structs.replace(
+        question(Hop(relation=Relation.ASSOCIATED_GENE, source_id="D", target_id="G"),
+                 answer="FBN1; TGFBR2", answer_id="G"),
+        answer_set=(("G", "FBN1", "fibrillin 1"), ("H", "TGFBR2")),
+    )  # fmt: skip
+    for right in ("FBN1; TGFBR2", "TGFBR2, FBN1", "fibrillin 1 and TGFBR2"):
+        assert match.is_correct(right, asked)
+    for wrong in ("FBN1", "FBN1; TGFBR2; ABC1", "FBN1; FBN1; TGFBR2", "FBN1; FBN1", ""):
+        assert not match.is_correct(wrong, asked)
+    assert match.supports("D", "Genes: TGFBR2; fibrillin 1.", asked, lambda one: ())
+    assert not match.supports("D", "Genes: FBN1.", asked, lambda one: ())
+    assert not match.supports("G", "FBN1 and TGFBR2 of D", asked, lambda one: ())
+
+
+def test_only_an_abstention_is_right_where_nothing_is_stated():
+    hop = Hop(relation=Relation.HAS_ONSET, source_id="D", target_id="")
+    asked = question(hop, answer="", answer_id="")
+    assert match.is_correct("Unknown", asked) and match.is_correct("not stated", asked)
+    assert not match.is_correct("Adult onset", asked) and not match.is_correct("", asked)
+    assert match.entity_ids(asked.chain, asked.answer_id) == ("D",)
+    assert match.supports("D", "", asked, lambda one: ())
+    assert not match.supports("E", "unknown", asked, lambda one: ())

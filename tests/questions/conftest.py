@@ -1,5 +1,8 @@
 """A graph small enough to check by hand, and the brute-force checker."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
@@ -109,3 +112,13 @@ def tiny_graph(make_graph):
 def brute_force():
     """The independent checker."""
     return question_checker
+
+
+@pytest.fixture(scope="session")
+def brute_force_forms():
+    """The module brute_force_forms.py, which stands outside the package."""
+    path = Path(__file__).with_name("brute_force_forms.py")
+    spec = importlib.util.spec_from_file_location("brute_force_forms", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

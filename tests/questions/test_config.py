@@ -30,3 +30,15 @@ def test_defaults_are_valid_and_sizes_follow_weights():
 def test_a_wrong_value_is_named(field, value):
     with pytest.raises(ValueError, match=field):
         QuestionConfig(**{field: value})
+
+
+def test_forms_share_the_size():
+    config = QuestionConfig(num_train=100, forms={"forward_chain": 3.0, "date": 1.0, "drug": 0.0})
+    assert config.form_sizes("train") == {"date": 25}
+    assert config.for_chains().size("train") == 75
+    only = QuestionConfig(num_train=100, forms={"forward_chain": 0.0, "date": 1.0})
+    assert only.for_chains().size("train") == 0
+    default = QuestionConfig()
+    assert default.for_chains() is default and not default.form_sizes("train")
+    with pytest.raises(ValueError, match="questions.forms"):
+        QuestionConfig(forms={"dates": 1.0})

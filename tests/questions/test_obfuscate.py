@@ -2,7 +2,7 @@ import random
 
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.questions.obfuscate import Obfuscator, first_sentence
-from medr_jax.types import Entity, Kind
+from medr_jax.types import Entity, Kind, Relation
 
 
 def test_first_sentence():
@@ -45,3 +45,16 @@ def test_say_falls_back_to_what_a_term_has(tiny_graph):
     assert obfuscator.say("HP:2", {"synonym": 1.0}, rng) == ("name", "Nuclear lens opacity")
     level, text = obfuscator.say("HP:8", {"definition": 1.0, "name": 0.0}, rng)
     assert (level, text) == ("definition", "An involuntary rhythmic shaking of a limb")
+
+
+def test_a_neighbourhood_fits_one_term_and_does_not_name_it(make_graph):
+    is_a = Relation.IS_A
+    found = Obfuscator(make_graph(), max_definition_words=30)
+    # Lens anomaly > Lens opacity > Nuclear lens opacity: the lower name holds the term's own.
+    assert found.neighbourhoods("HP:1") == ()
+    assert found.neighbourhoods("HP:0") == (
+        "a kind of 'Abnormality of the eye' that includes 'Lens opacity'",
+    )
+    # With a second way from above to below the words fit two terms.
+    shared = make_graph(("HP:1", is_a, "HP:3"))
+    assert Obfuscator(shared, max_definition_words=30).neighbourhoods("HP:0") == ()

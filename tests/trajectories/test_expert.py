@@ -4,7 +4,8 @@ import pytest
 from medr_jax.agent.drivers import run_sequential
 from medr_jax.agent.loop import AgentLimits, text_episode
 from medr_jax.trajectories.briefing import Briefing
-from medr_jax.trajectories.expert import EvidenceMissing, Expert, ExpertConfig
+from medr_jax.trajectories.expert import EvidenceMissing, Expert
+from medr_jax.trajectories.expert_config import ExpertConfig
 from medr_jax.types import (
     Chain,
     Clue,
