@@ -37,6 +37,7 @@ SCHEMAS = {
     "endpoint": "medr_jax.endpoint.config:EndpointConfig",
     "teacher": "medr_jax.trajectories.teacher:TeacherConfig",
     "agents": "medr_jax.eval.agents:EndpointAgentsConfig",
+    "judge": "medr_jax.endpoint.config:EndpointConfig",
     "paths": "medr_jax.launch.stages:PathsConfig",
 }
 """Group -> the dataclass of its fields. Imported only for the groups that a stage uses, so a

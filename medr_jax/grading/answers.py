@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from medr_jax.grading import dates, identifiers, quantities, wording
 from medr_jax.grading.forms import forms
 from medr_jax.grading.grade import Grade
-from medr_jax.grading.readings import final_answer, strip_lead_in
+from medr_jax.grading.readings import DOUBT, final_answer, strip_lead_in
 from medr_jax.grading.synonyms import NO_SYNONYMS, SynonymTable
 from medr_jax.grading.terms import COMMA, NEGATIONS, plain, read
 
@@ -56,7 +56,7 @@ _BULLET = re.compile(
 )
 _STRONG = re.compile(r"\s*(?:;|\n)\s*|\s+(?=\d{1,2}[.)]\s+[A-Za-z])")
 _WEAK = re.compile(
-    r"\s*,(?!\d{3}(?!\d))\s*(?:and\b\s*)?|\s+(?:and|plus|\+)\s+|\s*&\s*|(?<=[^\W\d_a-z0-9])\s*/\s*(?=[A-Z])"
+    r"\s*,(?!\d{3}(?!\d))\s*(?:and\b\s*)?|\s+(?:and|plus|\+|(?:in\s+combination|combined|together)\s+with)\s+|\s*&\s*|(?<=[^\W\d_a-z0-9])\s*/\s*(?=[A-Z])"
     r"|(?<=[a-z]{4})\s*/\s*(?=[A-Za-z]{4})|(?<=[A-Z]\d)/(?=[A-Z])|(?<=[+-])/(?=[A-Z])"
 )
 
@@ -170,7 +170,10 @@ def _is_negated_enumeration(text: str) -> bool:
 
 
 def _same_date(prediction: str, gold: str, _: SynonymTable) -> bool:
-    asked, given = dates.parse(gold), dates.parse(strip_lead_in(plain(prediction)))
+    asked, text = dates.parse(gold), strip_lead_in(plain(prediction))
+    given = dates.parse(text)
+    if given is None and not DOUBT & set(read(text)):
+        given = dates.closing(text)
     return asked is not None and given is not None and given.states(asked)
 
 

@@ -24,6 +24,12 @@ _OPENING = (
     r"(?:i\s+(?:think|believe|conclude|would\s+say|am\s+\w+)(?:\s+that)?\s+)?"
 )
 _WHERE = r"(?:\s+(?:for|in|of|to|at)\s+(?:this|the|that|these|my)\s+\w+)?"
+_OTHERS = (
+    "no|not|nor|never|none|neither|without|or|opposite|reverse|contrary|alternative|rival|other"
+    "|second|former|previous|wrong|incorrect|false|unlikely|less|least|excluded|differential"
+    "|is|are|was|were"
+)
+"""A subject with one of these may be anything but what is asked for."""
 _LEAD_IN = re.compile(
     rf"^{_OPENING}"
     rf"(?:(?:(?:the|my|our|this|its|a)\s+)?(?:(?:{_ADJECTIVES})\s+)*(?:{_NOUNS}){_WHERE}"
@@ -31,6 +37,9 @@ _LEAD_IN = re.compile(
     r"|(?:it|this|that|they)\s+(?:is|are|was|were)\s+(?:most\s+(?:likely|probably)\s+)?"
     r"|(?:the|this)\s+(?:patient|child|boy|girl|man|woman|infant|family)\s+(?:most\s+likely\s+)?has\s+"
     r"|(?:(?!\bno[tr]?\b)[^.;]){1,80}?\s(?:is|are)\s+(?:most\s+likely\s+)?caused\s+by\s+"
+    r"|(?:most\s+(?:likely|probably)|almost\s+certainly)\s*[:,]?\s+"
+    rf"|(?:the|its|their|this)\s+(?:(?!(?:{_OTHERS})\b)[\w-]+\s+){{1,5}}?"
+    r"(?:is|are|was|were)\s*:?\s+"
     r")(?!\s*$)",
     re.I,
 )
@@ -63,7 +72,18 @@ _DOUBTS = (
     "or but however alternatively may might could possibly possible excluded unlikely ruled "
     "suspected differential versus vs rather instead unless if except"
 )
-_DOUBT = NEGATIONS | frozenset(_DOUBTS.split())
+DOUBT = NEGATIONS | frozenset(_DOUBTS.split())
+_DESCRIBES = re.compile(
+    r"(?:an?|the|as\s+of|since|see|source|per|according\s+to|based\s+on)\b", re.I
+)
+"""How a bracket opens that tells something about what stands before it."""
+_MODIFIES = re.compile(
+    r"(?:al|ic|ar|ary|ory|ous|ive|ed|ing|ent|ant|ile|oid|ly|onset|cell|type|stage|grade|form"
+    r"|variant|male|wild|risk)$",
+    re.I,
+)
+"""How a bracket ends that narrows down what stands before it: "hearing loss (sensorineural)"."""
+_MAX_NAME_WORDS = 6
 
 
 def strip_lead_in(text: str) -> str:
@@ -92,9 +112,11 @@ def readings(text: str) -> Iterator[str]:
     yield text
     if found := _GLOSSED.match(text):
         outside, inside = found["outside"], found["inside"] or found["behind"]
-        if _is_gloss(outside, inside):
+        if _is_gloss(outside, inside) or _is_other_name(outside, inside):
             yield outside
             yield inside
+        elif _DESCRIBES.match(inside) and not DOUBT & set(read(inside)):
+            yield outside
     if found := _ALIAS.match(text):
         yield found["one"]
         yield found["other"]
@@ -102,7 +124,7 @@ def readings(text: str) -> Iterator[str]:
         other = found["other"] or found["second"] or found["third"]
         if found["plain"] or _is_alternative(found["said"], other):
             yield found["said"]
-    if (found := _EXPLAINED.match(text)) and not _DOUBT & set(read(found["rest"])):
+    if (found := _EXPLAINED.match(text)) and not DOUBT & set(read(found["rest"])):
         yield from readings(found["said"])
 
 
@@ -114,6 +136,32 @@ def _is_gloss(outside: str, inside: str) -> bool:
     if terms == read(outside):
         return True
     return bool(terms) and all(map(identifiers.bare_number, terms))
+
+
+def _is_other_name(outside: str, inside: str) -> bool:
+    """Whether "outside (inside)" gives one thing two names: "Gleevec (imatinib)".
+
+    It does not where the bracket narrows down, doubts, describes or measures, and not where the
+    two are alike or of one class, since then the second may be a rival: "FGFR2 (FGFR3)".
+    """
+    mine, theirs = read(outside), read(inside)
+    if not mine or not 0 < len(theirs) <= _MAX_NAME_WORDS or _DESCRIBES.match(inside):
+        return False
+    if DOUBT & {*mine, *theirs} or any(" " in term for term in (*mine, *theirs)):
+        return False
+    if _MODIFIES.search(inside) or qualifiers.split(theirs).qualifiers:
+        return False
+    symbols = outside.isupper() and inside.isupper()
+    return not (symbols or _is_alternative(outside, inside) or _are_alike(mine, theirs))
+
+
+def _are_alike(mine: tuple[str, ...], theirs: tuple[str, ...]) -> bool:
+    """Whether two words begin or end alike, as prednisone and prednisolone do."""
+    return any(
+        min(len(one), len(other)) > 4 and (one[:5] == other[:5] or one[-5:] == other[-5:])
+        for one in mine
+        for other in theirs
+    )
 
 
 def _is_alternative(said: str, other: str) -> bool:

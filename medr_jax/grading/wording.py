@@ -65,6 +65,8 @@ liver = hepatic
 heart = cardiac
 lung = pulmonary
 infarction = infarct
+intellectual disability = mental retardation
+myeloid leukemia = myelogenous leukemia
 """
 """A line: names of one thing, as whole runs of words."""
 
@@ -76,9 +78,13 @@ PHRASES = [
         (rf"\b(?:thrice|three times|3 times|3x)\s+{_DAILY}|\bt\.?i\.?d\b\.?", " 3xday "),
         (rf"\b(?:four times|4 times|4x)\s+{_DAILY}|\bq\.?i\.?d\b\.?", " 4xday "),
         (
-            r"\bq\s?(\d+)\s?h\b|\bevery\s+(\d+)\s+hours?\b|\b(\d+)[- ]hourly\b",
+            r"\bq\s?(\d+)\s?h\b|\bevery\s+(\d+)\s*h(?:ours?|rs?)?\b|\b(\d+)[- ]hourly\b",
             r" every\1\2\3h ",
         ),
+        (r"\bevery12h\b", " 2xday "),
+        (r"\bevery8h\b", " 3xday "),
+        (r"\bevery6h\b", " 4xday "),
+        (r"\bevery24h\b", " 1xday "),
         (r"\b(?:once\s+)?(?:weekly|(?:a|per|every)\s+week)\b|/\s*week\b", " 1xweek "),
         (r"\b(?:once\s+)?(?:monthly|(?:a|per|every)\s+month)\b|/\s*month\b", " 1xmonth "),
         (rf"\b(?:once\s+)?{_DAILY}\b|/\s*(?:day|d)\b|\bq\.?d\b\.?", " 1xday "),
@@ -97,7 +103,14 @@ PHRASES = [
         (r"\bwithout(?:\s+any)?\b|\bnegative\s+for\b|\bdoes\s+not\s+have\b", "no"),
         (r"^(.*?)[,:]?\s+(?:(?:is|are|was|were)\s+)?(?:absent|not\s+(?:present|seen))$", r"no \1"),
         (r"n't\b", " not"),
-        (r"\bas\s+well\s+as\b", "and"),
+        (r"\bas\s+well\s+as\b|\b(?:in\s+combination|combined|together)\s+with\b", "and"),
+        (r"\b(\d)(?:st|nd|rd|th)\s+quarter\s+(?:of\s+)?(?=\d{4}\b)", r"q\1 "),
+        (r"\b(\d{4})[ -]?q([1-4])\b", r"q\2 \1"),
+        (
+            r"\b(nyha|ecog|asa|killip|child[- ]pugh|ccs)\s+(?:functional\s+)?"
+            r"(?:class|grade|score|performance\s+status|stage)\b",
+            r"\1",
+        ),
         (r"\bboth\b(?=.*\band\b)", ""),
     )
 ]  # fmt: skip

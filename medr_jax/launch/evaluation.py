@@ -128,30 +128,7 @@ class _Bench:
         )
 
     def _model(self, policy: Policy, name: str, tools_config: ToolsConfig) -> Agent:
-        protocol = get_protocol(policy.protocol)
-        tools = standard_tools(self._sources, tools_config)
-        sampler = Engine(
-            policy.model,
-            self._config.sampling,
-            mesh=policy.mesh,
-            stop_ids=protocol.stop_ids(policy.tokenizer),
-            pad_id=protocol.pad_id(policy.tokenizer),
-        )
-        return evaluation.model_agent(
-            name,
-            sampler,
-            policy.tokenizer,
-            protocol,
-            tools,
-            self._config.agent,
-            identity={
-                "policy": policy.meta["fingerprints"]["params"],
-                "sampling": dataclasses.asdict(self._config.sampling),
-                "tools": dataclasses.asdict(tools_config),
-            },
-            tool_schemas=tools.schemas(),
-            index_hash=self._engine.content_hash,
-        )
+        return checkpoint_agent(self._config, policy, self._sources, tools_config, name)
 
     def _unseen(self, names) -> Unseen:
         return unseen_questions(
@@ -163,6 +140,36 @@ class _Bench:
 
     def _training_questions(self) -> Sequence[Question]:
         return list(jsonl.read(self._rows.parent / "questions-train.jsonl", Question))
+
+
+def checkpoint_agent(
+    config: SimpleNamespace, policy: Policy, sources: Sources, tools_config: ToolsConfig, name: str
+) -> Agent:
+    """A checkpoint as an agent under test, in the slots of an engine of its own."""
+    protocol = get_protocol(policy.protocol)
+    tools = standard_tools(sources, tools_config)
+    sampler = Engine(
+        policy.model,
+        config.sampling,
+        mesh=policy.mesh,
+        stop_ids=protocol.stop_ids(policy.tokenizer),
+        pad_id=protocol.pad_id(policy.tokenizer),
+    )
+    return evaluation.model_agent(
+        name,
+        sampler,
+        policy.tokenizer,
+        protocol,
+        tools,
+        config.agent,
+        identity={
+            "policy": policy.meta["fingerprints"]["params"],
+            "sampling": dataclasses.asdict(config.sampling),
+            "tools": dataclasses.asdict(tools_config),
+        },
+        tool_schemas=tools.schemas(),
+        index_hash=sources.engine.content_hash,
+    )
 
 
 def _seed(policy: Policy) -> int:
