@@ -42,6 +42,9 @@ _LAST_VERDICT = re.compile(
     r"\b(?:answer|verdict|conclusion|correct)\s*[:=]\s*(yes|no|maybe)\W*$", re.I
 )
 _CHOICE = re.compile(r"\(?(?P<letter>[A-Ja-j])\)?(?P<rest>(?:[.):,]|\s*$).*)\Z", re.S)
+_LAST_CHOICE = re.compile(
+    r"\b(?i:answer|option|choice)(?i:\s+is)?\s*[:=]?\s*(?<![A-Z])\(?(?P<letter>[A-J])\)?[\s.!]*\Z"
+)
 _ANOTHER = re.compile(
     r"[.):,\s]*(?:(?:and|or|&|/)\s*)?\(?[A-J]\)?(?=\s*$|\s*[,.;)&/]|\s+(?:and|or)\b)"
 )
@@ -110,13 +113,16 @@ def verdict(prediction: str) -> str | None:
 def choice(prediction: str, options: Sequence[str] = ()) -> str | None:
     """The letter of the one option that an answer takes; None when that is not clear.
 
-    The letter must open the answer and stand alone: "B", "(B)", "B. metformin". Otherwise the
-    whole answer may be the text of one of ``options`` (the first is A).
+    The letter must open the answer and stand alone: "B", "(B)", "B. metformin", or close it behind
+    a marker: "... so the answer is B". Otherwise the whole answer may be the text of one of
+    ``options`` (the first is A).
     """
-    text = _OPTION.sub("", strip_lead_in(plain(prediction)))
+    text = _OPTION.sub("", strip_lead_in(plain(final_answer(prediction))))
     found = _CHOICE.match(text)
     if found and not _ANOTHER.match(found["rest"]):
         return found["letter"].upper()
+    if last := _LAST_CHOICE.search(text):
+        return last["letter"]
     named = [place for place, option in enumerate(options) if equal(text, option)]
     return chr(ord("A") + named[0]) if len(named) == 1 else None
 

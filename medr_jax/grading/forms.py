@@ -31,8 +31,9 @@ _LEGAL_FORMS = (
     "inc incorporated ltd limited llc corp corporation co company gmbh ag plc pharmaceuticals "
     "pharmaceutical pharma laboratories"
 )
-_COMPANY = frozenset(map(wording.fold_word, _LEGAL_FORMS.split()))
-"""What may be left out behind a company's name."""
+_DEGREES = "md phd mph mbbs msc facp facs"
+_AFTER_NAMES = frozenset(map(wording.fold_word, f"{_LEGAL_FORMS} {_DEGREES}".split()))
+"""What may be left out behind the name of a company or a person."""
 _BAND = re.compile(r"\d{1,2}[pq]")
 
 
@@ -81,7 +82,7 @@ def _without_class_noun(words: tuple[str, ...]) -> tuple[str, ...]:
         return kept[1:]  # "gene FGFR2", but not "gene therapy"
     if kept[-1] in _GENE_NOUNS and any(word.startswith("variant ") for word in kept[:-1]):
         return kept[:-1]  # "EGFR T790M mutation"
-    while len(kept) > 1 and kept[-1] in _COMPANY:
+    while len(kept) > 1 and kept[-1] in _AFTER_NAMES:
         kept = kept[:-1]
     for noun in (("inheritance", "pattern"), ("inheritance",)):
         if len(kept) > len(noun) and kept[-len(noun) :] == noun:

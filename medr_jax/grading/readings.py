@@ -38,6 +38,7 @@ _LEAD_IN = re.compile(
     r"|(?:the|this)\s+(?:patient|child|boy|girl|man|woman|infant|family)\s+(?:most\s+likely\s+)?has\s+"
     r"|(?:(?!\bno[tr]?\b)[^.;]){1,80}?\s(?:is|are)\s+(?:most\s+likely\s+)?caused\s+by\s+"
     r"|(?:most\s+(?:likely|probably)|almost\s+certainly)\s*[:,]?\s+"
+    r"|(?:(?:is|are|was|were)\s+)?(?:caused\s+by|due\s+to)\s+|(?:is|are|was|were)\s+"
     rf"|(?:the|its|their|this)\s+(?:(?!(?:{_OTHERS})\b)[\w-]+\s+){{1,5}}?"
     r"(?:is|are|was|were)\s*:?\s+"
     r")(?!\s*$)",
@@ -63,7 +64,8 @@ _CONTRAST = re.compile(
     re.I,
 )
 _EXPLAINED = re.compile(
-    r"^(?P<said>[^,]+?)(?:(?:,\s+(?:which|who|because|since|as\s+it|an?)|\s+because)\s+"
+    r"^(?P<said>[^,]+?)(?:(?:,\s+(?:which|who|because|since|as\s+it|an?|located|found|encod(?:ed|ing)|also|approved"
+    r"|published|reported|discovered)|\s+because)\s+"
     r"|\.\s+(?=(?:It|This|The|Its|These|They|Patients|In|Source|See|Evidence|Based|According)\s))"
     r"(?P<rest>.+)$",
     re.S,
@@ -149,7 +151,8 @@ def _is_other_name(outside: str, inside: str) -> bool:
         return False
     if DOUBT & {*mine, *theirs} or any(" " in term for term in (*mine, *theirs)):
         return False
-    if _MODIFIES.search(inside) or qualifiers.split(theirs).qualifiers:
+    name, narrowed = qualifiers.split(theirs)
+    if _MODIFIES.search(inside) or not name or any(kind != "type" for kind, _ in narrowed):
         return False
     symbols = outside.isupper() and inside.isupper()
     return not (symbols or _is_alternative(outside, inside) or _are_alike(mine, theirs))
@@ -157,7 +160,7 @@ def _is_other_name(outside: str, inside: str) -> bool:
 
 def _are_alike(mine: tuple[str, ...], theirs: tuple[str, ...]) -> bool:
     """Whether two words begin or end alike, as prednisone and prednisolone do."""
-    return any(
+    return len(mine) == len(theirs) and any(
         min(len(one), len(other)) > 4 and (one[:5] == other[:5] or one[-5:] == other[-5:])
         for one in mine
         for other in theirs

@@ -65,6 +65,8 @@ liver = hepatic
 heart = cardiac
 lung = pulmonary
 infarction = infarct
+male = man
+female = woman
 intellectual disability = mental retardation
 myeloid leukemia = myelogenous leukemia
 """
@@ -85,6 +87,7 @@ PHRASES = [
         (r"\bevery8h\b", " 3xday "),
         (r"\bevery6h\b", " 4xday "),
         (r"\bevery24h\b", " 1xday "),
+        (r"\bq\s?(\d+)\s?w(?:k|eeks?)?\b", r"every \1 weeks"),
         (r"\b(?:once\s+)?(?:weekly|(?:a|per|every)\s+week)\b|/\s*week\b", " 1xweek "),
         (r"\b(?:once\s+)?(?:monthly|(?:a|per|every)\s+month)\b|/\s*month\b", " 1xmonth "),
         (rf"\b(?:once\s+)?{_DAILY}\b|/\s*(?:day|d)\b|\bq\.?d\b\.?", " 1xday "),
@@ -103,6 +106,22 @@ PHRASES = [
         (r"\bwithout(?:\s+any)?\b|\bnegative\s+for\b|\bdoes\s+not\s+have\b", "no"),
         (r"^(.*?)[,:]?\s+(?:(?:is|are|was|were)\s+)?(?:absent|not\s+(?:present|seen))$", r"no \1"),
         (r"n't\b", " not"),
+        (r"\bhazard\s+ratio\b", "HR"),
+        (r"\b(?:relative\s+risk|risk\s+ratio)\b", "RR"),
+        (r"\bconfidence\s+interval\b", "CI"),
+        (
+            r"(\d[\d.,]*(?:\s*(?:years?|months?|weeks?|days?|%))?)\s+(?:of\s+age\s+)?(?:and|or)\s+"
+            r"(?:older|over|above|more|up|greater|higher)\b",
+            r"≥ \1",
+        ),
+        (
+            r"(\d[\d.,]*(?:\s*(?:years?|months?|weeks?|days?|%))?)\s+(?:of\s+age\s+)?(?:and|or)\s+"
+            r"(?:younger|under|below|less|fewer|lower)\b",
+            r"≤ \1",
+        ),
+        (r"^(\d[\d.]*\s?%)\s+(?=[a-z]{3})(.+)$", r"\2 \1"),
+        (r"\bonset\s+(?:in|during)\s+(\w+)$", r"\1 onset"),
+        (r"\b(grade|stage|class|type)s?\s+(\d)\s+or\s+(\d)$", r"\1 \2-\3"),
         (r"\bas\s+well\s+as\b|\b(?:in\s+combination|combined|together)\s+with\b", "and"),
         (r"\b(\d)(?:st|nd|rd|th)\s+quarter\s+(?:of\s+)?(?=\d{4}\b)", r"q\1 "),
         (r"\b(\d{4})[ -]?q([1-4])\b", r"q\2 \1"),
@@ -140,9 +159,9 @@ def fold_word(word: str) -> str:
     "tumours" -> "tumor", "metastases" and "metastasis" -> "metastas": a key to compare by, not
     a word to show.
     """
+    word = _IRREGULAR.get(word, word)
     if len(word) <= 3 or not word.isalpha():
         return word
-    word = _IRREGULAR.get(word, word)
     if word.endswith("ies") and len(word) > 5:
         word = f"{word[:-3]}y"
     elif word.endswith(("ses", "sis")) and len(word) > 5:
