@@ -48,6 +48,8 @@ _PARTS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth":
 _FRACTION = re.compile(
     rf"\b(?P<above>one|two|three|four|five)[ -](?P<below>{'|'.join(_PARTS)})s?\b", re.I
 )
+_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
+_SCALED = re.compile(rf"(?<![\w.,])(\d{{1,6}}(?:\.\d{{1,6}})?)\s+({'|'.join(_SCALES)})\b", re.I)
 _SPACED = re.compile(r"(?<![\w.,])\d{1,3}(?:[ \u00a0\u202f]\d{3}){1,4}(?![\d,]|\.\d{3})")
 _IN_WORDS = re.compile(
     rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[- ](?P<ones>{'|'.join(_ONES[1:10])}))?"
@@ -62,6 +64,7 @@ def with_digits(text: str) -> str:
 
     A comma is a decimal one only before a unit: "1,5 mg", but not "1,500 mg" or "types 1,5".
     """
+    text = _SCALED.sub(lambda found: str(Fraction(found[1]) * _SCALES[found[2].lower()]), text)
     text = _FRACTION.sub(_share, _SPACED.sub(lambda found: re.sub(r"\s", "", found[0]), text))
     return _DECIMAL_COMMA.sub(r"\1.\2", _IN_WORDS.sub(_digits, text))
 
@@ -135,5 +138,5 @@ def has_unit(token: str) -> bool:
 
 
 def is_number(token: str) -> bool:
-    """Whether the token is a number without a unit."""
-    return re.fullmatch(r"-?\d+(?:/\d+)?", token) is not None
+    """Whether the token is a number without a unit, or a share of such numbers."""
+    return re.fullmatch(r"-?\d+(?:/\d+)?(?::\d+(?:/\d+)?)?", token) is not None

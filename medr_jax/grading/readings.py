@@ -152,7 +152,8 @@ def _is_other_name(outside: str, inside: str) -> bool:
     if DOUBT & {*mine, *theirs} or any(" " in term for term in (*mine, *theirs)):
         return False
     name, narrowed = qualifiers.split(theirs)
-    if _MODIFIES.search(inside) or not name or any(kind != "type" for kind, _ in narrowed):
+    narrows = len(name) < 2 and any(kind != "type" for kind, _ in narrowed)
+    if _MODIFIES.search(inside) or not name or narrows:
         return False
     symbols = outside.isupper() and inside.isupper()
     return not (symbols or _is_alternative(outside, inside) or _are_alike(mine, theirs))
