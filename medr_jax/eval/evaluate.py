@@ -236,6 +236,7 @@ def evaluate(
         identity=identity,
         seconds=round(kept.seconds, 3),
     )
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / SUMMARY).unlink(missing_ok=True)
     jsonl.write(folder / RESULTS, results)
     jsonl.write(folder / SUMMARY, [summary])

@@ -1,9 +1,10 @@
 """Rollouts of an evaluation that is under way, kept so that a killed one goes on."""
 
+import contextlib
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from medr_jax import jsonl
 from medr_jax.agent.rollouts import RETRIED
@@ -30,7 +31,6 @@ class KeptRollouts:
 
     def __init__(self, folder: Path, identity: str) -> None:
         """``identity``: of agent, setting and questions; other rollouts are not looked at."""
-        folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"kept-{identity}.partial"
         jsonl.drop_torn_line(self._path)
         self.trajectories: dict[str, Trajectory] = {}
@@ -39,6 +39,7 @@ class KeptRollouts:
             self.trajectories[line.trajectory.question.question_id] = line.trajectory
             self.seconds += line.seconds
         self._last = time.perf_counter()
+        self._out: BinaryIO | None = None  # opened by the first rollout that ends
 
     def complete(
         self,
@@ -47,8 +48,9 @@ class KeptRollouts:
     ) -> list[Trajectory]:
         """The rollouts of all questions, in order: ``roll_out`` runs those that are not kept."""
         left = [one for one in questions if one.question_id not in self.trajectories]
-        with self._path.open("ab") as self._out:
+        with contextlib.ExitStack() as self._open:
             ran = roll_out(left, self.add)
+        self._out = None
         found = {one.question.question_id: one for one in (*self.trajectories.values(), *ran)}
         self.seconds += time.perf_counter() - self._last
         return [found[one.question_id] for one in questions]
@@ -59,6 +61,9 @@ class KeptRollouts:
             return
         now = time.perf_counter()
         line = KeptRollout(trajectory=trajectory, seconds=now - self._last)
+        if self._out is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._out = self._open.enter_context(self._path.open("ab"))
         self._out.write(jsonl.encode(line) + b"\n")
         self._out.flush()
         self.seconds, self._last = self.seconds + line.seconds, now

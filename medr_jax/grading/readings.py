@@ -151,7 +151,7 @@ def _is_other_name(outside: str, inside: str) -> bool:
         return False
     if DOUBT & {*mine, *theirs} or any(" " in term for term in (*mine, *theirs)):
         return False
-    name, narrowed = qualifiers.split(theirs)
+    name, narrowed = qualifiers.split(qualifiers.with_arabic_numerals(theirs))
     narrows = len(name) < 2 and any(kind != "type" for kind, _ in narrowed)
     if _MODIFIES.search(inside) or not name or narrows:
         return False

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from medr_jax.agent.watch import watched
 from medr_jax.endpoint.client import Endpoint
 from medr_jax.endpoint.config import say_where_data_go
 from medr_jax.grading import match
+from medr_jax.grading.evidence import shown_hits
 from medr_jax.launch import stages
 from medr_jax.retrieval import citations
 from medr_jax.retrieval.search import SearchEngine
@@ -162,6 +163,25 @@ def supported_by(trajectory: Trajectory) -> list[str]:
     return [doc_id for doc_id in answer.citations if doc_id in stating]
 
 
+def as_written(trajectory: Trajectory, cited: Sequence[str]) -> str:
+    """The answer in the documents' spelling, with an identifier where a shown one is about it.
+
+    A small model writes names in its tokenizer's way: "lichtenstein - knorr syndrome".
+    """
+    assert trajectory.answer is not None
+    words = match.words(trajectory.answer.text)
+    for hit in shown_hits(trajectory):
+        if match.words(hit.title) == words:
+            return f"{hit.title} ({hit.doc_id})"
+    spelled = re.compile(
+        r"(?<![^\W_])" + r"[\W_]*".join(map(re.escape, words)) + r"(?![^\W_])", re.I
+    )
+    for doc_id, text in evidence.seen(trajectory):
+        if doc_id in cited and (found := spelled.search(text)):
+            return found[0]
+    return trajectory.answer.text
+
+
 def _conclude(
     trajectory: Trajectory, engine: SearchEngine, out: rich.console.Console, *, show_evidence: bool
 ) -> None:
@@ -172,9 +192,9 @@ def _conclude(
         out.print(Text(f"({_why(trajectory)})", style="dim"))
     else:
         assert trajectory.answer is not None
-        out.print(Text(f"Answer: {trajectory.answer.text}", style="bold green"))
+        out.print(Text(f"Answer: {as_written(trajectory, cited)}", style="bold green"))
         for doc_id in cited:
-            _cite(engine, doc_id, trajectory.answer.text, out, show_evidence)
+            _cite(engine, doc_id, trajectory, out, show_evidence)
         out.print(Text(JUDGE, style="dim"))
         if not show_evidence:
             out.print(Text("The whole documents: evidence=true", style="dim"))
@@ -191,11 +211,16 @@ def _why(trajectory: Trajectory) -> str:
 
 
 def _cite(
-    engine: SearchEngine, doc_id: str, answer: str, out: rich.console.Console, whole: bool
+    engine: SearchEngine,
+    doc_id: str,
+    trajectory: Trajectory,
+    out: rich.console.Console,
+    whole: bool,
 ) -> None:
     document = engine.document(doc_id)
-    assert document is not None, "the search showed it"
-    found = list(citations.citations(document, answer))
+    assert document is not None and trajectory.answer is not None, "the search showed it"
+    asked = _QUOTED.findall(trajectory.question.text)
+    found = list(citations.citations(document, trajectory.answer.text, asked))
     named = [one for one in found if one.kind is citations.CitationKind.PUBLICATION_ID]
     for one in found:
         if one not in named:

@@ -86,6 +86,23 @@ def test_the_search_is_shown_and_the_answer_has_typed_citations(engine, monkeypa
     assert "OMIM:154700" not in shown and "Arachnodactyly." not in shown.split("Answer:")[1]
 
 
+def test_the_answer_is_spelled_as_the_documents_spell_it(engine, monkeypatch):
+    # a small model says what its tokenizer says
+    for said, shown_as in (("fbn1", "FBN1"), ("marfan - syndrome", "Marfan syndrome (MONDO:1)")):
+        with EndpointServer(in_turn(SEARCH, answer(said, 1))) as server:
+            _, shown = ask(server, engine, monkeypatch)
+        assert f"Answer: {shown_as}\n" in shown
+
+
+def test_what_speaks_for_a_disease_is_the_finding_that_was_asked_for(engine, monkeypatch):
+    asked = 'Which disease has "Arachnodactyly"?'
+    with EndpointServer(in_turn(SEARCH, answer("Marfan syndrome", 1))) as server:
+        _, shown = ask(server, engine, monkeypatch, question=asked)
+    # the title alone would state nothing
+    assert "Abnormality of limbs: Arachnodactyly." in shown.split("Answer:")[1]
+    assert "Associated genes" not in shown.split("Answer:")[1]
+
+
 def test_a_text_is_cited_as_a_sentence_and_whole_documents_on_request(engine, monkeypatch):
     search = message("", ("search", {"query": "case found"}))
     with EndpointServer(in_turn(search, answer("FBN1", 1))) as server:
