@@ -29,7 +29,12 @@ from medr_jax.types import Chain, Kind, Question, Status, Trajectory
 NOTICE = "Research software over a closed set of documents. Not medical advice."
 NO_EVIDENCE = "No answer: nothing that was found states one."
 JUDGE = "The documents state this. Whether it answers the question is for you to judge."
+WORDING = (
+    "A model trained from scratch here knows only the wordings of its training questions; "
+    "docs/ask.md shows some."
+)
 MAX_REFERENCES = 5
+MAX_THOUGHT_CHARS = 600
 MAX_QUESTION_CHARS = 2000
 
 _QUOTED = re.compile(r'"([^"]+)"')
@@ -46,13 +51,23 @@ def ask(config: SimpleNamespace, out: rich.console.Console) -> Trajectory:
         raise ValueError(
             "name who is asked: checkpoint=<training folder> or endpoint.model=<name>, not both"
         )
+    if config.checkpoint:
+        from medr_jax.sft.policy import read_description
+
+        read_description(Path(config.checkpoint))  # a wrong folder is said before anything runs
     engine = stages.load_engine(stages.index(config))
     out.print(Text(NOTICE, style="bold yellow"))
     out.print(Text(question.text, style="bold"), "")
     with standard_tools(engine, config.tools) as tools:
         run = _by_endpoint if config.endpoint.model else _by_checkpoint
         trajectory = run(config, question, tools, out)
-    _conclude(trajectory, engine, out, show_evidence=config.evidence)
+    _conclude(
+        trajectory,
+        engine,
+        out,
+        show_evidence=config.evidence,
+        by_checkpoint=bool(config.checkpoint),
+    )
     return trajectory
 
 
@@ -127,7 +142,7 @@ class Narrator:
     def _turn(self, reply: Any) -> Iterator[tuple[str, str]]:
         turn: ParsedTurn = self._parse(reply)
         if turn.thought:
-            yield turn.thought, "italic"
+            yield _shortened(turn.thought), "italic"
         for call in turn.calls:
             arguments = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
             yield f"→ {call.name}({arguments})", "cyan"
@@ -144,6 +159,10 @@ class Narrator:
             if not result.hits:
                 style = "dim" if result.status is Status.OK else "red"
                 yield f"  {result.text}", style
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_THOUGHT_CHARS else f"{text[:MAX_THOUGHT_CHARS]} ..."
 
 
 def supported_by(trajectory: Trajectory) -> list[str]:
@@ -183,13 +202,20 @@ def as_written(trajectory: Trajectory, cited: Sequence[str]) -> str:
 
 
 def _conclude(
-    trajectory: Trajectory, engine: SearchEngine, out: rich.console.Console, *, show_evidence: bool
+    trajectory: Trajectory,
+    engine: SearchEngine,
+    out: rich.console.Console,
+    *,
+    show_evidence: bool,
+    by_checkpoint: bool,
 ) -> None:
     cited = supported_by(trajectory)
     out.print()
     if not cited:
         out.print(Text(NO_EVIDENCE, style="bold red"))
         out.print(Text(f"({_why(trajectory)})", style="dim"))
+        if by_checkpoint and trajectory.status in (Status.MODEL_ERROR, Status.TRUNCATED):
+            out.print(Text(WORDING, style="dim"))
     else:
         assert trajectory.answer is not None
         out.print(Text(f"Answer: {as_written(trajectory, cited)}", style="bold green"))

@@ -45,6 +45,10 @@ def evaluate_benchmark(config: SimpleNamespace) -> tuple[Benchmark, list[Benchma
             f"judge.model={config.judge.model!r}: {benchmark.name} is graded by rule "
             f"({benchmark.rule}); leave judge.model empty"
         )
+    if config.checkpoint:
+        from medr_jax.sft.policy import read_description
+
+        read_description(Path(config.checkpoint))  # a wrong folder is said before the stages run
     graph = stages.graph(config)
     index = stages.index(config, graph)
     sources = Sources(engine=stages.load_engine(index), graph=lambda: stages.load_graph(graph))

@@ -17,7 +17,7 @@ from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.launch import stages, training
 from medr_jax.retrieval.search import SearchEngine
 from medr_jax.sampling.engine import Engine
-from medr_jax.sft.policy import Policy, load_policy
+from medr_jax.sft.policy import Policy, load_policy, read_description
 from medr_jax.sharding import make_mesh
 from medr_jax.tokens.protocol import get_protocol
 from medr_jax.tools.config import ToolsConfig
@@ -39,6 +39,8 @@ def evaluate(config: SimpleNamespace) -> Evaluated:
     With ``config.checkpoint``, a training folder, that one is evaluated instead.
     """
     training.enable_compile_cache(config.paths.compile_cache)
+    if config.checkpoint:
+        read_description(Path(config.checkpoint))  # a wrong folder is said before the stages run
     graph = stages.graph(config)
     index = stages.index(config, graph)
     dataset = stages.synthesize(config, graph, index)

@@ -148,6 +148,7 @@ def test_an_endpoint_that_is_down_is_said_to_be(engine, monkeypatch):
         ({"question": "x" * 3000}, "3000 characters"),
         ({"checkpoint": "somewhere"}, "not both"),
         ({"endpoint": EndpointConfig()}, "name who is asked"),
+        ({"endpoint": EndpointConfig(), "checkpoint": "/nowhere"}, "/nowhere: no training folder"),
     ],
 )
 def test_mistakes_are_named(engine, monkeypatch, changes, said):
