@@ -182,6 +182,19 @@ def supported_by(trajectory: Trajectory) -> list[str]:
     return [doc_id for doc_id in answer.citations if doc_id in stating]
 
 
+def not_found(trajectory: Trajectory, engine: SearchEngine) -> list[str]:
+    """What the question quotes and no document that was found holds, read whole."""
+    found = dict.fromkeys(hit.doc_id for hit in shown_hits(trajectory))
+    documents = filter(None, map(engine.document, found))
+    texts = [text for _, text in evidence.seen(trajectory)]
+    texts += ["\n".join((one.title, *one.synonyms, *one.segments, "")) for one in documents]
+    return [
+        quoted
+        for quoted in _QUOTED.findall(trajectory.question.text)
+        if not any(match.mentions(text, [quoted]) for text in texts)
+    ]
+
+
 def as_written(trajectory: Trajectory, cited: Sequence[str]) -> str:
     """The answer in the documents' spelling, with an identifier where a shown one is about it.
 
@@ -221,6 +234,9 @@ def _conclude(
         out.print(Text(f"Answer: {as_written(trajectory, cited)}", style="bold green"))
         for doc_id in cited:
             _cite(engine, doc_id, trajectory, out, show_evidence)
+        if missing := not_found(trajectory, engine):
+            quoted = ", ".join(f'"{one}"' for one in missing)
+            out.print(Text(f"Beware: nothing that was found speaks of {quoted}.", style="yellow"))
         out.print(Text(JUDGE, style="dim"))
         if not show_evidence:
             out.print(Text("The whole documents: evidence=true", style="dim"))
