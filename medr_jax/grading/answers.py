@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from medr_jax.grading import dates, identifiers, quantities, wording
 from medr_jax.grading.forms import forms
 from medr_jax.grading.grade import Grade
-from medr_jax.grading.readings import DOUBT, final_answer, strip_lead_in
+from medr_jax.grading.readings import DOUBT, final_answer, strip_lead_in, without_subject
 from medr_jax.grading.synonyms import NO_SYNONYMS, SynonymTable
 from medr_jax.grading.terms import COMMA, NEGATIONS, plain, read
 
@@ -84,9 +84,10 @@ def grade(
         return Grade.of(False, "none", f"{len(prediction)} characters are no short answer")
     if kind == "list":
         return _grade_list(prediction, gold, synonyms)
-    for rule, holds in _RULES.items():
-        if holds(prediction, gold, synonyms):
-            return Grade.of(True, rule)
+    for said in dict.fromkeys((prediction, without_subject(plain(prediction)))):
+        for rule, holds in _RULES.items():
+            if holds(said, gold, synonyms):
+                return Grade.of(True, rule)
     if kind == "set" or len(items(gold)) > 1:
         return _grade_set(prediction, gold, synonyms)
     return Grade.of(False, "none")

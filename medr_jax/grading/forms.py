@@ -28,7 +28,7 @@ _UNGLUED = _LINKING | {"a", "an", "is", "of", "un", "im", "dis", "mal"}
 _GENE_NOUNS = frozenset({"gene", "mutation", "variant"})
 _IN_GENE = frozenset((noun, link) for noun in ("mutation", "variant") for link in ("in", "of"))
 _LEGAL_FORMS = (
-    "inc incorporated ltd limited llc corp corporation co company gmbh ag plc pharmaceuticals "
+    "inc incorporated ltd limited llc corp corporation company gmbh plc pharmaceuticals "
     "pharmaceutical pharma laboratories"
 )
 _DEGREES = "md phd mph mbbs msc facp facs"

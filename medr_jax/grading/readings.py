@@ -39,9 +39,12 @@ _LEAD_IN = re.compile(
     r"|(?:(?!\bno[tr]?\b)[^.;]){1,80}?\s(?:is|are)\s+(?:most\s+likely\s+)?caused\s+by\s+"
     r"|(?:most\s+(?:likely|probably)|almost\s+certainly)\s*[:,]?\s+"
     r"|(?:(?:is|are|was|were)\s+)?(?:caused\s+by|due\s+to)\s+|(?:is|are|was|were)\s+"
-    rf"|(?:the|its|their|this)\s+(?:(?!(?:{_OTHERS})\b)[\w-]+\s+){{1,5}}?"
-    r"(?:is|are|was|were)\s*:?\s+"
     r")(?!\s*$)",
+    re.I,
+)
+_SUBJECT = re.compile(
+    rf"^(?:the|its|their|this)\s+(?:(?!(?:{_OTHERS})\b)[\w-]+\s+){{1,5}}?"
+    r"(?:is|are|was|were)\s*:?\s+(?!\s*$)",
     re.I,
 )
 _LEAD_OUT = re.compile(
@@ -96,6 +99,14 @@ def strip_lead_in(text: str) -> str:
         if shorter == text:
             return _ARTICLE.sub("", text)
         text = shorter
+
+
+def without_subject(text: str) -> str:
+    """ "The primary endpoint was overall survival" -> "overall survival".
+
+    For answers only: of a gold answer the subject is part of what it says.
+    """
+    return _SUBJECT.sub("", strip_lead_in(text), count=1)
 
 
 def final_answer(text: str) -> str:

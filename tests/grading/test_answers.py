@@ -209,6 +209,8 @@ def test_hostile_texts_are_cheap():
         ("Recruiting (not yet)", "Recruiting", False),
         # lead-ins with any subject but one that stands for something else
         ("The primary endpoint was overall survival", "overall survival", True),
+        ("The liver is affected", "the kidney is affected", False),  # the gold answer's subject
+        ("The dose was doubled", "doubled", True),
         ("Almost certainly Pompe disease", "Pompe disease", True),
         ("likely benign", "benign", False),
         ("The second most likely diagnosis is Pompe disease", "Pompe disease", False),
