@@ -16,6 +16,13 @@ from medr_jax.launch import record
 
 USER_ERROR = 2
 INTERRUPTED = 130
+_WRONG_PATH = frozenset(
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS),
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+    }
+)
+"""What the system says of a path that does not fit or may not be used."""
 
 
 def entry_point(config_name: str, *groups: str) -> Callable:
@@ -62,10 +69,20 @@ def _friendly(task: Callable, config: SimpleNamespace, overrides: list[str]) -> 
         console.error("interrupted; finished stages are kept, run the same command to go on")
         raise SystemExit(INTERRUPTED) from None
     except OSError as problem:
-        if problem.errno != errno.ENOSPC:
-            raise
-        console.error(
+        console.error(_about_a_file(problem))
+        raise SystemExit(USER_ERROR) from (problem if record.debugging() else None)
+
+
+def _about_a_file(problem: OSError) -> str:
+    """What a user can do about it. Raises ``problem`` again where that is nothing."""
+    if problem.errno == errno.ENOSPC:
+        return (
             f"no space left on the disk ({problem.filename or 'unknown file'}); free some and "
             "run the same command again: finished stages are kept"
         )
-        raise SystemExit(USER_ERROR) from None
+    if problem.errno in _WRONG_PATH and problem.filename:
+        return (
+            f"{problem.filename}: {problem.strerror}; name another file or folder (a path that "
+            "was given, paths.artifacts or paths.runs)"
+        )
+    raise problem

@@ -61,6 +61,18 @@ def write(path: str | os.PathLike[str], records: Iterable[object]) -> int:
     return count
 
 
+def drop_torn_line(path: str | os.PathLike[str]) -> None:
+    """Cuts off a last line without an end: what a killed writer left of an append-only file."""
+    path = Path(path)
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+
+
 def content_hash(records: Iterable[object]) -> str:
     """sha256 over the canonical lines, in order: the identity of decoded content."""
     digest = hashlib.sha256()

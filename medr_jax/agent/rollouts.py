@@ -134,11 +134,7 @@ class RolloutStore:
     def _load(self) -> None:
         if not self.path.exists():
             return
-        content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):  # torn by a kill: never finished, so it is run again
-            with self.path.open("r+b") as file:
-                file.truncate(whole)
+        jsonl.drop_torn_line(self.path)  # torn by a kill: never finished, so it is run again
         for rollout in jsonl.read(self.path, Rollout):
             if rollout.key in self.finished:
                 raise ValueError(f"{self.path}: {rollout.key} is there twice; delete one line")

@@ -70,6 +70,11 @@ class Endpoint:
         self._thread.join()
         self._loop.close()
 
+    @property
+    def model(self) -> str:
+        """The model as the endpoint names it."""
+        return self.config.model
+
     def task_deadline(self) -> float:
         """Until when a task that starts now may take, by ``time.monotonic``."""
         return time.monotonic() + self.config.task_timeout_s

@@ -96,7 +96,8 @@ def endpoint_agent(setting: Setting, bench: Bench) -> Agent:
     identity = hashlib.sha256(jsonl.encode(facts)).hexdigest()[:16]
     return Agent(
         name=name,
-        roll_out=lambda questions: _roll_out(name, identity, setting, bench, questions),
+        # Its own store keeps the rollouts, with what they cost.
+        roll_out=lambda questions, keep: _roll_out(name, identity, setting, bench, questions),
         identity=facts,
     )
 

@@ -2,12 +2,12 @@
 
 Each agent's results lie in a folder of their own, ``results.jsonl`` (a graded trajectory a
 line) and ``summary.json``, which is written last: an agent that has one for the same questions
-and the same setting is not run again.
+and the same setting is not run again. Until then each rollout is kept the moment it ends
+(``kept.py``): a process that is killed loses those under way and nothing else.
 """
 
 import dataclasses
 import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from medr_jax.eval import baselines, metrics
 from medr_jax.eval.baselines import PolicyFactory
 from medr_jax.eval.config import AGENTS, EMPTIED, MODEL, EvaluationConfig, select_questions
 from medr_jax.eval.contamination import Unseen
+from medr_jax.eval.kept import Keep, KeptRollouts, keeping
 from medr_jax.eval.metrics import Result, Summary
 from medr_jax.grading import match
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
@@ -64,10 +65,13 @@ _CODE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agent:
-    """Someone to evaluate. ``identity`` holds what its answers depend on, beside questions."""
+    """Someone to evaluate. ``identity`` holds what its answers depend on, beside questions.
+
+    ``roll_out`` may hand a trajectory to ``keep`` when it ends; it returns all.
+    """
 
     name: str
-    roll_out: Callable[[Sequence[Question]], list[Trajectory]]
+    roll_out: Callable[[Sequence[Question], Keep], list[Trajectory]]
     identity: Mapping[str, object]
 
 
@@ -128,16 +132,19 @@ def model_agent(
 ) -> Agent:
     """A token policy that runs in an engine's slots; ``identity`` names its checkpoint."""
 
-    def roll_out(questions: Sequence[Question]) -> list[Trajectory]:
+    def roll_out(questions: Sequence[Question], keep: Keep) -> list[Trajectory]:
         episodes = (
-            token_episode(
-                question,
-                tokenizer,
-                protocol,
-                limits,
-                tool_schemas=tool_schemas,
-                policy=name,
-                index_hash=index_hash,
+            keeping(
+                token_episode(
+                    question,
+                    tokenizer,
+                    protocol,
+                    limits,
+                    tool_schemas=tool_schemas,
+                    policy=name,
+                    index_hash=index_hash,
+                ),
+                lambda episode: keep(episode.trajectory),
             )
             for question in questions
         )
@@ -160,10 +167,10 @@ def text_agent(
 ) -> Agent:
     """A text policy, one question after the other."""
 
-    def roll_out(questions: Sequence[Question]) -> list[Trajectory]:
+    def roll_out(questions: Sequence[Question], keep: Keep) -> list[Trajectory]:
         return [
             run_sequential(
-                text_episode(question, limits, policy=name, index_hash=index_hash),
+                keeping(text_episode(question, limits, policy=name, index_hash=index_hash), keep),
                 factory(question),
                 tools,
             )
@@ -221,18 +228,19 @@ def evaluate(
     identity = _identity(agent, questions, grader, seed)
     if finished := _finished(folder, identity):
         return finished
-    start = time.perf_counter()
-    trajectories = agent.roll_out(questions)
+    kept = KeptRollouts(folder, identity)
+    trajectories = kept.complete(questions, agent.roll_out)
     results = [grader(agent.name, _timeless(trajectory)) for trajectory in trajectories]
     summary = msgspec.structs.replace(
         metrics.summarize(agent.name, results, seed=seed),
         identity=identity,
-        seconds=round(time.perf_counter() - start, 3),
+        seconds=round(kept.seconds, 3),
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SUMMARY).unlink(missing_ok=True)
     jsonl.write(folder / RESULTS, results)
     jsonl.write(folder / SUMMARY, [summary])
+    kept.forget()
     return summary
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from medr_jax.grading import dates, identifiers, quantities, wording
 from medr_jax.grading.forms import forms
 from medr_jax.grading.grade import Grade
-from medr_jax.grading.readings import final_answer, strip_lead_in
+from medr_jax.grading.readings import DOUBT, final_answer, strip_lead_in, without_subject
 from medr_jax.grading.synonyms import NO_SYNONYMS, SynonymTable
 from medr_jax.grading.terms import COMMA, NEGATIONS, plain, read
 
@@ -42,6 +42,9 @@ _LAST_VERDICT = re.compile(
     r"\b(?:answer|verdict|conclusion|correct)\s*[:=]\s*(yes|no|maybe)\W*$", re.I
 )
 _CHOICE = re.compile(r"\(?(?P<letter>[A-Ja-j])\)?(?P<rest>(?:[.):,]|\s*$).*)\Z", re.S)
+_LAST_CHOICE = re.compile(
+    r"\b(?i:answer|option|choice)(?i:\s+is)?\s*[:=]?\s*(?<![A-Z])\(?(?P<letter>[A-J])\)?[\s.!]*\Z"
+)
 _ANOTHER = re.compile(
     r"[.):,\s]*(?:(?:and|or|&|/)\s*)?\(?[A-J]\)?(?=\s*$|\s*[,.;)&/]|\s+(?:and|or)\b)"
 )
@@ -56,7 +59,7 @@ _BULLET = re.compile(
 )
 _STRONG = re.compile(r"\s*(?:;|\n)\s*|\s+(?=\d{1,2}[.)]\s+[A-Za-z])")
 _WEAK = re.compile(
-    r"\s*,(?!\d{3}(?!\d))\s*(?:and\b\s*)?|\s+(?:and|plus|\+)\s+|\s*&\s*|(?<=[^\W\d_a-z0-9])\s*/\s*(?=[A-Z])"
+    r"\s*,(?!\d{3}(?!\d))\s*(?:and\b\s*)?|\s+(?:and|plus|\+|(?:in\s+combination|combined|together)\s+with)\s+|\s*&\s*|(?<=[^\W\d_a-z0-9])\s*/\s*(?=[A-Z])"
     r"|(?<=[a-z]{4})\s*/\s*(?=[A-Za-z]{4})|(?<=[A-Z]\d)/(?=[A-Z])|(?<=[+-])/(?=[A-Z])"
 )
 
@@ -81,9 +84,10 @@ def grade(
         return Grade.of(False, "none", f"{len(prediction)} characters are no short answer")
     if kind == "list":
         return _grade_list(prediction, gold, synonyms)
-    for rule, holds in _RULES.items():
-        if holds(prediction, gold, synonyms):
-            return Grade.of(True, rule)
+    for said in dict.fromkeys((prediction, without_subject(plain(prediction)))):
+        for rule, holds in _RULES.items():
+            if holds(said, gold, synonyms):
+                return Grade.of(True, rule)
     if kind == "set" or len(items(gold)) > 1:
         return _grade_set(prediction, gold, synonyms)
     return Grade.of(False, "none")
@@ -110,13 +114,16 @@ def verdict(prediction: str) -> str | None:
 def choice(prediction: str, options: Sequence[str] = ()) -> str | None:
     """The letter of the one option that an answer takes; None when that is not clear.
 
-    The letter must open the answer and stand alone: "B", "(B)", "B. metformin". Otherwise the
-    whole answer may be the text of one of ``options`` (the first is A).
+    The letter must open the answer and stand alone: "B", "(B)", "B. metformin", or close it behind
+    a marker: "... so the answer is B". Otherwise the whole answer may be the text of one of
+    ``options`` (the first is A).
     """
-    text = _OPTION.sub("", strip_lead_in(plain(prediction)))
+    text = _OPTION.sub("", strip_lead_in(plain(final_answer(prediction))))
     found = _CHOICE.match(text)
     if found and not _ANOTHER.match(found["rest"]):
         return found["letter"].upper()
+    if last := _LAST_CHOICE.search(text):
+        return last["letter"]
     named = [place for place, option in enumerate(options) if equal(text, option)]
     return chr(ord("A") + named[0]) if len(named) == 1 else None
 
@@ -170,7 +177,10 @@ def _is_negated_enumeration(text: str) -> bool:
 
 
 def _same_date(prediction: str, gold: str, _: SynonymTable) -> bool:
-    asked, given = dates.parse(gold), dates.parse(strip_lead_in(plain(prediction)))
+    asked, text = dates.parse(gold), strip_lead_in(plain(prediction))
+    given = dates.parse(text)
+    if given is None and not DOUBT & set(read(text)):
+        given = dates.closing(text)
     return asked is not None and given is not None and given.states(asked)
 
 

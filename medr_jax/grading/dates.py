@@ -27,6 +27,10 @@ _PATTERNS = [
     )
 ]
 _BARE_YEAR = re.compile(r"(?:1[5-9]|20)\d{2}")
+_CLOSING = re.compile(
+    r"(?P<before>[^.;]{1,120}?)\s(?:on|in)\s+(?P<date>(?:the\s+year\s+)?[A-Za-z]{0,9}[\s.]*\d[^()]{2,28})$",
+    re.I,
+)
 _PREPOSITION = re.compile(r"(?:(?:on|in)\s+)?(?:(?:the\s+)?year\s+)?", re.I)
 
 
@@ -80,6 +84,14 @@ def parse(text: str) -> Date | None:
         return Date(int(text))
     found = match_at(text, 0)
     return found[0] if found and found[1] == len(text) else None
+
+
+def closing(text: str) -> Date | None:
+    """The date of "The patent expires on Aug 24, 2026": the only one, behind "on" or "in"."""
+    found = _CLOSING.match(text.strip().rstrip("."))
+    if not found or any(match_at(found["before"], place) for place in range(len(found["before"]))):
+        return None
+    return parse(found["date"])
 
 
 def _date(parts: dict[str, str | None]) -> Date | None:

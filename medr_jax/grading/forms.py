@@ -27,6 +27,13 @@ _UNGLUED = _LINKING | {"a", "an", "is", "of", "un", "im", "dis", "mal"}
 
 _GENE_NOUNS = frozenset({"gene", "mutation", "variant"})
 _IN_GENE = frozenset((noun, link) for noun in ("mutation", "variant") for link in ("in", "of"))
+_LEGAL_FORMS = (
+    "inc incorporated ltd limited llc corp corporation company gmbh plc pharmaceuticals "
+    "pharmaceutical pharma laboratories"
+)
+_DEGREES = "md phd mph mbbs msc facp facs"
+_AFTER_NAMES = frozenset(map(wording.fold_word, f"{_LEGAL_FORMS} {_DEGREES}".split()))
+"""What may be left out behind the name of a company or a person."""
 _BAND = re.compile(r"\d{1,2}[pq]")
 
 
@@ -64,7 +71,7 @@ def _without_class_noun(words: tuple[str, ...]) -> tuple[str, ...]:
     """Leaves out a noun that only says what kind of thing is named.
 
     "FGFR2 gene" and "mutations in FGFR2" name FGFR2, "AD inheritance pattern" says what "AD"
-    says, "chromosome 22q11" is 22q11.
+    says, "chromosome 22q11" is 22q11, "Pfizer Inc." is Pfizer.
     """
     kept = words[2:] if words[:2] in _IN_GENE else words
     if len(kept) > 1 and kept[-1] == "gene":
@@ -73,6 +80,10 @@ def _without_class_noun(words: tuple[str, ...]) -> tuple[str, ...]:
         return kept[:1]
     if len(kept) == 2 and kept[0] == "gene" and re.search(r"\d", kept[1]):
         return kept[1:]  # "gene FGFR2", but not "gene therapy"
+    if kept[-1] in _GENE_NOUNS and any(word.startswith("variant ") for word in kept[:-1]):
+        return kept[:-1]  # "EGFR T790M mutation"
+    while len(kept) > 1 and kept[-1] in _AFTER_NAMES:
+        kept = kept[:-1]
     for noun in (("inheritance", "pattern"), ("inheritance",)):
         if len(kept) > len(noun) and kept[-len(noun) :] == noun:
             return kept[: -len(noun)]

@@ -11,6 +11,18 @@ _COLON_NEEDED = "hp|hpo|go|mondo|doid|chebi"
 """Prefixes that mean other things without a colon ("HP" is also a bacterium)."""
 _SPACE_ENOUGH = "|".join(sorted(set(_REGISTERS) - set(_COLON_NEEDED.split("|")), reverse=True))
 
+_ADDRESS = re.compile(
+    r"https?://(?:www\.)?(?:"
+    r"clinicaltrials\.gov/(?:ct2/show|study|show)/(?=NCT)"
+    r"|(?P<pmid>pubmed\.ncbi\.nlm\.nih\.gov/|ncbi\.nlm\.nih\.gov/pubmed/)(?=\d)"
+    r"|(?:pmc\.)?ncbi\.nlm\.nih\.gov/(?:pmc/)?articles/(?=PMC)"
+    r"|(?P<omim>omim\.org/entry/)(?=\d)"
+    r"|purl\.obolibrary\.org/obo/(?=\w+_\d)"
+    r")",
+    re.I,
+)
+"""What stands before the identifier in the address of a record."""
+
 _DOI = re.compile(r"(?:https?://(?:dx\.)?doi\.org/|doi:?\s*)?(?P<doi>10\.\d{4,9}/[^\s\"<>]+)", re.I)
 _TRIAL = re.compile(
     r"(?:(?:clinicaltrials\.gov|trial|study|registration|identifier|id|number)[\s:]+)*NCT[\s:]*(?P<number>\d{8})(?!\w)",
@@ -44,6 +56,15 @@ _CODING = re.compile(
     r"(?P<place>[cgmn]\.[-*]?\d+(?:[+-]\d+)?(?:_[-*]?\d+(?:[+-]\d+)?)?)"
     r"(?P<change>[ACGT]>[ACGT]|del(?P<gone>[ACGT]*)(?:ins(?P<new>[ACGT]+))?|dup[ACGT]*|ins[ACGT]+|inv)"
 )
+
+
+def without_addresses(text: str) -> str:
+    """Addresses of records as their identifiers: ".../pubmed/123/" -> "PMID 123"."""
+
+    def register(found: re.Match[str]) -> str:
+        return next((f"{name} " for name, said in found.groupdict().items() if said), "")
+
+    return _ADDRESS.sub(register, text)
 
 
 def match_at(text: str, position: int) -> tuple[str, int] | None:

@@ -239,8 +239,5 @@ def _read_audit(path: Path) -> list[Verdict]:
     """
     if not path.exists():
         return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        path.write_bytes(whole)
+    jsonl.drop_torn_line(path)
     return list(jsonl.read(path, Verdict))

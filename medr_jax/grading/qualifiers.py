@@ -36,6 +36,11 @@ _DROPPED = frozenset({"type", "form", "variant", "subtype"})
 """Said of a named subtype ("vascular type"), they add nothing."""
 
 _ROMAN = re.compile(r"(?P<roman>x{0,3}(?:ix|iv|v?i{0,3}))(?P<letter>[a-f]?)\Z")
+_ONE_ROMAN = re.compile(r"(?<=[\s/–-])[ivx]+(?=[a-f]?(?![a-z]))", re.I)
+_PAIR = re.compile(
+    r"\b(?:phase|stage|grade|class|type|level)s?\s+[ivx]+[a-f]?(?:\s*[/–-]\s*[ivx]+[a-f]?)+(?![a-z])",
+    re.I,
+)
 _FREQUENCY = re.compile(r"\dx(?:day|week|month)\Z|every\d+h\Z")
 _NUMERAL = re.compile(r"\d+[a-f]?\Z")
 _VALUES = {"i": 1, "v": 5, "x": 10}
@@ -70,6 +75,13 @@ def with_arabic_numerals(words: Sequence[str]) -> tuple[str, ...]:
             continue
         converted.append(word)
     return tuple(converted)
+
+
+def with_arabic_pairs(text: str) -> str:
+    """ "Phase II/III" -> "Phase 2/3": Roman numerals side by side after a word that takes them."""
+    return _PAIR.sub(
+        lambda found: _ONE_ROMAN.sub(lambda one: _arabic(one[0].lower()), found[0]), text
+    )
 
 
 def _is_number(converted: Sequence[str], words: Sequence[str], position: int) -> bool:

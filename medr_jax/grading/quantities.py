@@ -44,6 +44,13 @@ _ORDINALS = {
         start=1,
     )
 }  # fmt: skip
+_PARTS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "tenth": 10}
+_FRACTION = re.compile(
+    rf"\b(?P<above>one|two|three|four|five)[ -](?P<below>{'|'.join(_PARTS)})s?\b", re.I
+)
+_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
+_SCALED = re.compile(rf"(?<![\w.,])(\d{{1,6}}(?:\.\d{{1,6}})?)\s+({'|'.join(_SCALES)})\b", re.I)
+_SPACED = re.compile(r"(?<![\w.,])\d{1,3}(?:[ \u00a0\u202f]\d{3}){1,4}(?![\d,]|\.\d{3})")
 _IN_WORDS = re.compile(
     rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[- ](?P<ones>{'|'.join(_ONES[1:10])}))?"
     rf"|(?P<small>{'|'.join(_ONES)})|(?<!\d[ -])(?<!per )(?P<ordinal>{'|'.join(_ORDINALS)}))\b",
@@ -52,11 +59,18 @@ _IN_WORDS = re.compile(
 
 
 def with_digits(text: str) -> str:
-    """Numbers in words as digits ("forty-two" -> "42"), ordinals too, decimal commas as points.
+    """Numbers in words as digits ("forty-two" -> "42", "two thirds" -> "2/3"), ordinals too,
+    spaces between thousands left out, decimal commas as points.
 
     A comma is a decimal one only before a unit: "1,5 mg", but not "1,500 mg" or "types 1,5".
     """
+    text = _SCALED.sub(lambda found: str(Fraction(found[1]) * _SCALES[found[2].lower()]), text)
+    text = _FRACTION.sub(_share, _SPACED.sub(lambda found: re.sub(r"\s", "", found[0]), text))
     return _DECIMAL_COMMA.sub(r"\1.\2", _IN_WORDS.sub(_digits, text))
+
+
+def _share(found: re.Match[str]) -> str:
+    return f"{_ONES.index(found['above'].lower())}/{_PARTS[found['below'].lower()]}"
 
 
 def _digits(found: re.Match[str]) -> str:
@@ -124,5 +138,5 @@ def has_unit(token: str) -> bool:
 
 
 def is_number(token: str) -> bool:
-    """Whether the token is a number without a unit."""
-    return re.fullmatch(r"-?\d+(?:/\d+)?", token) is not None
+    """Whether the token is a number without a unit, or a share of such numbers."""
+    return re.fullmatch(r"-?\d+(?:/\d+)?(?::\d+(?:/\d+)?)?", token) is not None

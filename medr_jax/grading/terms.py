@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from medr_jax.grading import dates, identifiers, quantities, wording
+from medr_jax.grading import dates, identifiers, qualifiers, quantities, wording
 
 COMMA = ","
 NEGATIONS = frozenset({"no", "not", "never", "none", "neither", "nor", "cannot"})
@@ -67,7 +67,8 @@ def _phrases(text: str) -> str:
     text = _POSSESSIVE.sub("", text)
     text = re.sub(r"(?<=\w)\*(?=\d)", "", text)  # HLA-B*27
     text = _NON.sub("non", _PREFIX.sub(r"\1", text))
-    text = quantities.with_digits(text)
+    text = identifiers.without_addresses(text)
+    text = quantities.with_digits(qualifiers.with_arabic_pairs(text))
     for pattern, replacement in wording.PHRASES:
         text = pattern.sub(replacement, text.strip(" .;"))
     return text

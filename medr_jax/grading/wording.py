@@ -65,6 +65,10 @@ liver = hepatic
 heart = cardiac
 lung = pulmonary
 infarction = infarct
+male = man
+female = woman
+intellectual disability = mental retardation
+myeloid leukemia = myelogenous leukemia
 """
 """A line: names of one thing, as whole runs of words."""
 
@@ -76,9 +80,14 @@ PHRASES = [
         (rf"\b(?:thrice|three times|3 times|3x)\s+{_DAILY}|\bt\.?i\.?d\b\.?", " 3xday "),
         (rf"\b(?:four times|4 times|4x)\s+{_DAILY}|\bq\.?i\.?d\b\.?", " 4xday "),
         (
-            r"\bq\s?(\d+)\s?h\b|\bevery\s+(\d+)\s+hours?\b|\b(\d+)[- ]hourly\b",
+            r"\bq\s?(\d+)\s?h\b|\bevery\s+(\d+)\s*h(?:ours?|rs?)?\b|\b(\d+)[- ]hourly\b",
             r" every\1\2\3h ",
         ),
+        (r"\bevery12h\b", " 2xday "),
+        (r"\bevery8h\b", " 3xday "),
+        (r"\bevery6h\b", " 4xday "),
+        (r"\bevery24h\b", " 1xday "),
+        (r"\bq\s?(\d+)\s?w(?:k|eeks?)?\b", r"every \1 weeks"),
         (r"\b(?:once\s+)?(?:weekly|(?:a|per|every)\s+week)\b|/\s*week\b", " 1xweek "),
         (r"\b(?:once\s+)?(?:monthly|(?:a|per|every)\s+month)\b|/\s*month\b", " 1xmonth "),
         (rf"\b(?:once\s+)?{_DAILY}\b|/\s*(?:day|d)\b|\bq\.?d\b\.?", " 1xday "),
@@ -97,7 +106,33 @@ PHRASES = [
         (r"\bwithout(?:\s+any)?\b|\bnegative\s+for\b|\bdoes\s+not\s+have\b", "no"),
         (r"^(.*?)[,:]?\s+(?:(?:is|are|was|were)\s+)?(?:absent|not\s+(?:present|seen))$", r"no \1"),
         (r"n't\b", " not"),
-        (r"\bas\s+well\s+as\b", "and"),
+        (r"^(?:a|the)\s+total\s+of\s+(?=\d)", ""),
+        (r"\bonce\s+(?=every\b)", ""),
+        (r"\bper\s+(?=\d)", "/"),
+        (r"\bhazard\s+ratio\b", "HR"),
+        (r"\b(?:relative\s+risk|risk\s+ratio)\b", "RR"),
+        (r"\bconfidence\s+interval\b", "CI"),
+        (
+            r"(\d[\d.,]*(?:\s*(?:years?|months?|weeks?|days?|%))?)\s+(?:of\s+age\s+)?(?:and|or)\s+"
+            r"(?:older|over|above|more|up|greater|higher)\b",
+            r"≥ \1",
+        ),
+        (
+            r"(\d[\d.,]*(?:\s*(?:years?|months?|weeks?|days?|%))?)\s+(?:of\s+age\s+)?(?:and|or)\s+"
+            r"(?:younger|under|below|less|fewer|lower)\b",
+            r"≤ \1",
+        ),
+        (r"^(\d[\d.]*\s?%)\s+(?=[a-z]{3})(.+)$", r"\2 \1"),
+        (r"\bonset\s+(?:in|during)\s+(\w+)$", r"\1 onset"),
+        (r"\b(grade|stage|class|type)s?\s+(\d)\s+or\s+(\d)$", r"\1 \2-\3"),
+        (r"\bas\s+well\s+as\b|\b(?:in\s+combination|combined|together)\s+with\b", "and"),
+        (r"\b(\d)(?:st|nd|rd|th)\s+quarter\s+(?:of\s+)?(?=\d{4}\b)", r"q\1 "),
+        (r"\b(\d{4})[ -]?q([1-4])\b", r"q\2 \1"),
+        (
+            r"\b(nyha|ecog|asa|killip|child[- ]pugh|ccs)\s+(?:functional\s+)?"
+            r"(?:class|grade|score|performance\s+status|stage)\b",
+            r"\1",
+        ),
         (r"\bboth\b(?=.*\band\b)", ""),
     )
 ]  # fmt: skip
@@ -127,9 +162,9 @@ def fold_word(word: str) -> str:
     "tumours" -> "tumor", "metastases" and "metastasis" -> "metastas": a key to compare by, not
     a word to show.
     """
+    word = _IRREGULAR.get(word, word)
     if len(word) <= 3 or not word.isalpha():
         return word
-    word = _IRREGULAR.get(word, word)
     if word.endswith("ies") and len(word) > 5:
         word = f"{word[:-3]}y"
     elif word.endswith(("ses", "sis")) and len(word) > 5:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,7 @@ from medr_jax.agent.watch import watched
 from medr_jax.endpoint.client import Endpoint
 from medr_jax.endpoint.config import say_where_data_go
 from medr_jax.grading import match
+from medr_jax.grading.evidence import shown_hits
 from medr_jax.launch import diagnosis, stages
 from medr_jax.retrieval import citations
 from medr_jax.retrieval.search import SearchEngine
@@ -28,7 +29,12 @@ from medr_jax.types import Chain, Kind, Question, Status, Trajectory
 NOTICE = "Research software over a closed set of documents. Not medical advice."
 NO_EVIDENCE = "No answer: nothing that was found states one."
 JUDGE = "The documents state this. Whether it answers the question is for you to judge."
+WORDING = (
+    "A model trained from scratch here knows only the wordings of its training questions; "
+    "docs/ask.md shows some."
+)
 MAX_REFERENCES = 5
+MAX_THOUGHT_CHARS = 600
 MAX_QUESTION_CHARS = 2000
 
 _QUOTED = re.compile(r'"([^"]+)"')
@@ -45,6 +51,10 @@ def ask(config: SimpleNamespace, out: rich.console.Console) -> Trajectory:
         raise ValueError(
             "name who is asked: checkpoint=<training folder> or endpoint.model=<name>, not both"
         )
+    if config.checkpoint:
+        from medr_jax.sft.policy import read_description
+
+        read_description(Path(config.checkpoint))  # a wrong folder is said before anything runs
     engine = stages.load_engine(stages.index(config))
     out.print(Text(NOTICE, style="bold yellow"))
     out.print(Text(question.text, style="bold"), "")
@@ -52,7 +62,13 @@ def ask(config: SimpleNamespace, out: rich.console.Console) -> Trajectory:
     with standard_tools(sources, config.tools, benchmark_sites=True) as tools:
         run = _by_endpoint if config.endpoint.model else _by_checkpoint
         trajectory = run(config, question, tools, out)
-    _conclude(trajectory, engine, out, show_evidence=config.evidence)
+    _conclude(
+        trajectory,
+        engine,
+        out,
+        show_evidence=config.evidence,
+        by_checkpoint=bool(config.checkpoint),
+    )
     return trajectory
 
 
@@ -127,7 +143,7 @@ class Narrator:
     def _turn(self, reply: Any) -> Iterator[tuple[str, str]]:
         turn: ParsedTurn = self._parse(reply)
         if turn.thought:
-            yield turn.thought, "italic"
+            yield _shortened(turn.thought), "italic"
         for call in turn.calls:
             arguments = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
             yield f"→ {call.name}({arguments})", "cyan"
@@ -144,6 +160,10 @@ class Narrator:
             if not result.hits:
                 style = "dim" if result.status is Status.OK else "red"
                 yield f"  {result.text}", style
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_THOUGHT_CHARS else f"{text[:MAX_THOUGHT_CHARS]} ..."
 
 
 def supported_by(trajectory: Trajectory) -> list[str]:
@@ -163,19 +183,61 @@ def supported_by(trajectory: Trajectory) -> list[str]:
     return [doc_id for doc_id in answer.citations if doc_id in stating]
 
 
+def not_found(trajectory: Trajectory, engine: SearchEngine) -> list[str]:
+    """What the question quotes and no document that was found holds, read whole."""
+    found = dict.fromkeys(hit.doc_id for hit in shown_hits(trajectory))
+    documents = filter(None, map(engine.document, found))
+    texts = [text for _, text in evidence.seen(trajectory)]
+    texts += ["\n".join((one.title, *one.synonyms, *one.segments, "")) for one in documents]
+    return [
+        quoted
+        for quoted in _QUOTED.findall(trajectory.question.text)
+        if not any(match.mentions(text, [quoted]) for text in texts)
+    ]
+
+
+def as_written(trajectory: Trajectory, cited: Sequence[str]) -> str:
+    """The answer in the documents' spelling, with an identifier where a shown one is about it.
+
+    A small model writes names in its tokenizer's way: "lichtenstein - knorr syndrome".
+    """
+    assert trajectory.answer is not None
+    words = match.words(trajectory.answer.text)
+    for hit in shown_hits(trajectory):
+        if match.words(hit.title) == words:
+            return f"{hit.title} ({hit.doc_id})"
+    spelled = re.compile(
+        r"(?<![^\W_])" + r"[\W_]*".join(map(re.escape, words)) + r"(?![^\W_])", re.I
+    )
+    for doc_id, text in evidence.seen(trajectory):
+        if doc_id in cited and (found := spelled.search(text)):
+            return found[0]
+    return trajectory.answer.text
+
+
 def _conclude(
-    trajectory: Trajectory, engine: SearchEngine, out: rich.console.Console, *, show_evidence: bool
+    trajectory: Trajectory,
+    engine: SearchEngine,
+    out: rich.console.Console,
+    *,
+    show_evidence: bool,
+    by_checkpoint: bool,
 ) -> None:
     cited = supported_by(trajectory)
     out.print()
     if not cited:
         out.print(Text(NO_EVIDENCE, style="bold red"))
         out.print(Text(f"({_why(trajectory)})", style="dim"))
+        if by_checkpoint and trajectory.status in (Status.MODEL_ERROR, Status.TRUNCATED):
+            out.print(Text(WORDING, style="dim"))
     else:
         assert trajectory.answer is not None
-        out.print(Text(f"Answer: {trajectory.answer.text}", style="bold green"))
+        out.print(Text(f"Answer: {as_written(trajectory, cited)}", style="bold green"))
         for doc_id in cited:
-            _cite(engine, doc_id, trajectory.answer.text, out, show_evidence)
+            _cite(engine, doc_id, trajectory, out, show_evidence)
+        if missing := not_found(trajectory, engine):
+            quoted = ", ".join(f'"{one}"' for one in missing)
+            out.print(Text(f"Beware: nothing that was found speaks of {quoted}.", style="yellow"))
         out.print(Text(JUDGE, style="dim"))
         if not show_evidence:
             out.print(Text("The whole documents: evidence=true", style="dim"))
@@ -192,11 +254,16 @@ def _why(trajectory: Trajectory) -> str:
 
 
 def _cite(
-    engine: SearchEngine, doc_id: str, answer: str, out: rich.console.Console, whole: bool
+    engine: SearchEngine,
+    doc_id: str,
+    trajectory: Trajectory,
+    out: rich.console.Console,
+    whole: bool,
 ) -> None:
     document = engine.document(doc_id)
-    assert document is not None, "the search showed it"
-    found = list(citations.citations(document, answer))
+    assert document is not None and trajectory.answer is not None, "the search showed it"
+    asked = _QUOTED.findall(trajectory.question.text)
+    found = list(citations.citations(document, trajectory.answer.text, asked))
     named = [one for one in found if one.kind is citations.CitationKind.PUBLICATION_ID]
     for one in found:
         if one not in named:

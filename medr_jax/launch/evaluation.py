@@ -17,7 +17,7 @@ from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.launch import diagnosis, stages, training
 from medr_jax.retrieval.search import SearchEngine
 from medr_jax.sampling.engine import Engine
-from medr_jax.sft.policy import Policy, load_policy
+from medr_jax.sft.policy import Policy, load_policy, read_description
 from medr_jax.sharding import make_mesh
 from medr_jax.tokens.protocol import get_protocol
 from medr_jax.tools.config import ToolsConfig
@@ -39,6 +39,8 @@ def evaluate(config: SimpleNamespace) -> Evaluated:
     With ``config.checkpoint``, a training folder, that one is evaluated instead.
     """
     training.enable_compile_cache(config.paths.compile_cache)
+    if config.checkpoint:
+        read_description(Path(config.checkpoint))  # a wrong folder is said before the stages run
     graph = stages.graph(config)
     index = stages.index(config, graph)
     dataset = stages.synthesize(config, graph, index)
@@ -129,30 +131,7 @@ class _Bench:
         )
 
     def _model(self, policy: Policy, name: str, tools_config: ToolsConfig) -> Agent:
-        protocol = get_protocol(policy.protocol)
-        tools = standard_tools(self._sources, tools_config)
-        sampler = Engine(
-            policy.model,
-            self._config.sampling,
-            mesh=policy.mesh,
-            stop_ids=protocol.stop_ids(policy.tokenizer),
-            pad_id=protocol.pad_id(policy.tokenizer),
-        )
-        return evaluation.model_agent(
-            name,
-            sampler,
-            policy.tokenizer,
-            protocol,
-            tools,
-            self._config.agent,
-            identity={
-                "policy": policy.meta["fingerprints"]["params"],
-                "sampling": dataclasses.asdict(self._config.sampling),
-                "tools": dataclasses.asdict(tools_config),
-            },
-            tool_schemas=tools.schemas(),
-            index_hash=self._engine.content_hash,
-        )
+        return checkpoint_agent(self._config, policy, self._sources, tools_config, name)
 
     def _unseen(self, names) -> Unseen:
         return unseen_questions(
@@ -164,6 +143,36 @@ class _Bench:
 
     def _training_questions(self) -> Sequence[Question]:
         return list(jsonl.read(self._rows.parent / "questions-train.jsonl", Question))
+
+
+def checkpoint_agent(
+    config: SimpleNamespace, policy: Policy, sources: Sources, tools_config: ToolsConfig, name: str
+) -> Agent:
+    """A checkpoint as an agent under test, in the slots of an engine of its own."""
+    protocol = get_protocol(policy.protocol)
+    tools = standard_tools(sources, tools_config)
+    sampler = Engine(
+        policy.model,
+        config.sampling,
+        mesh=policy.mesh,
+        stop_ids=protocol.stop_ids(policy.tokenizer),
+        pad_id=protocol.pad_id(policy.tokenizer),
+    )
+    return evaluation.model_agent(
+        name,
+        sampler,
+        policy.tokenizer,
+        protocol,
+        tools,
+        config.agent,
+        identity={
+            "policy": policy.meta["fingerprints"]["params"],
+            "sampling": dataclasses.asdict(config.sampling),
+            "tools": dataclasses.asdict(tools_config),
+        },
+        tool_schemas=tools.schemas(),
+        index_hash=sources.engine.content_hash,
+    )
 
 
 def _seed(policy: Policy) -> int:

@@ -1,6 +1,6 @@
 """What a cited document gives for an answer: typed statements with identifiers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 from medr_jax.grading import match
@@ -27,14 +27,16 @@ class Citation(Record):
     statement: str = ""  # "" for a publication that is only named
 
 
-def citations(document: Document, answer: str) -> Iterator[Citation]:
+def citations(document: Document, answer: str, asked: Sequence[str] = ()) -> Iterator[Citation]:
     """What the document states about the answer, then the publications it names.
 
     A document about an entity of the graph is a database's record; any other is a text.
+    ``asked``: words that the question quotes; of a document about the answer itself, the
+    statements that hold them are what speaks for it.
     """
     curated = document.kind in set(map(str, Kind))
     kind = CitationKind.DATABASE_ASSERTION if curated else CitationKind.TEXT_SENTENCE
-    for statement in _stating(document, answer):
+    for statement in _stating(document, answer, asked):
         yield Citation(
             kind=kind, identifier=document.doc_id, title=document.title, statement=statement
         )
@@ -43,8 +45,11 @@ def citations(document: Document, answer: str) -> Iterator[Citation]:
             yield Citation(kind=CitationKind.PUBLICATION_ID, identifier=reference)
 
 
-def _stating(document: Document, answer: str) -> list[str]:
-    """The segments that name the answer; the title where it is the answer itself."""
-    if match.mentions(document.title, [answer]):
+def _stating(document: Document, answer: str, asked: Sequence[str]) -> list[str]:
+    """The segments that speak for the answer, else the title where it names it."""
+    is_about = match.words(document.title) == match.words(answer)
+    wanted = asked if is_about else [answer]
+    found = [segment for segment in document.segments if match.mentions(segment, wanted)]
+    if not found and match.mentions(document.title, [answer]):
         return [document.title]
-    return [segment for segment in document.segments if match.mentions(segment, [answer])]
+    return found

@@ -97,6 +97,11 @@ def carry_hf_files(source: Path, out: Path) -> None:
 
 def read_description(out: Path) -> Description:
     """What ``save_description`` wrote. ValueError where there is none."""
+    if not (Path(out) / MODEL).is_file():
+        raise ValueError(
+            f"{out}: no training folder, it has no {MODEL}; name the one that a run made, such as "
+            "artifacts/sft/0123456789abcdef"
+        )
     (described,) = jsonl.read(Path(out) / MODEL, Description)
     return described
 

@@ -30,7 +30,15 @@ QUICK = {
     "max_retries": 3,
     "concurrency": 8,
 }
-MISDEEDS = (fake.BUSY, fake.BROKEN, fake.GARBAGE, fake.HALF_JSON, fake.CUT_OFF)
+MISDEEDS = (
+    fake.BUSY,
+    fake.BROKEN,
+    fake.GARBAGE,
+    fake.HALF_JSON,
+    fake.CUT_OFF,
+    fake.OTHER_SHAPE,
+    fake.HANG,
+)
 GRADER = Grader(
     names=world.names,
     document_text=lambda doc_id: f"Associated genes: {doc_id.replace('D', 'G')}.",

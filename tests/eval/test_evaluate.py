@@ -4,6 +4,7 @@ from medr_jax.agent.loop import AgentLimits
 from medr_jax.eval import evaluate
 from medr_jax.eval.contamination import Unseen
 from medr_jax.eval.evaluate import EvaluationConfig
+from medr_jax.eval.kept import KeptRollouts
 from medr_jax.testing.tokens import ScriptedEngine, byte_tokenizer, completion_ids
 from medr_jax.tokens.protocol import ParsedTurn, get_protocol
 from medr_jax.types import Hit, Status, ToolCall, ToolResult
@@ -122,6 +123,75 @@ def test_results_are_the_same_bytes_twice(world, grader, tmp_path):
         (tmp_path / folder / "model" / "results.jsonl").read_bytes() for folder in ("a", "b")
     )
     assert first == second
+
+
+class Stopping(Tools):
+    """Ends the process's work at the nth call, as Ctrl-C would."""
+
+    def __init__(self, calls_left):
+        super().__init__()
+        self.calls_left = calls_left
+
+    def call_many(self, calls):
+        self.calls_left -= 1
+        if self.calls_left < 0:
+            raise KeyboardInterrupt
+        return super().call_many(calls)
+
+
+def results_of(folder):
+    return (folder / "model" / "results.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_an_interrupted_evaluation_goes_on_with_what_is_left(world, grader, tmp_path, torn):
+    asked = questions(world, count=9)
+    whole, without = scripted_model(Tools())
+    evaluate.evaluate(whole, asked, grader, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.evaluate(scripted_model(Stopping(5))[0], asked, grader, tmp_path / "cut")
+    (kept,) = (tmp_path / "cut" / "model").glob("kept-*")
+    assert not (tmp_path / "cut" / "model" / "results.jsonl").exists()
+    if torn:
+        kept.write_bytes(kept.read_bytes()[:-20])
+    again, engine = scripted_model(Tools())
+    summary = evaluate.evaluate(again, asked, grader, tmp_path / "cut")
+    assert summary.num_questions == 9 and results_of(tmp_path / "cut") == results_of(
+        tmp_path / "whole"
+    )
+    assert 0 < engine.num_steps < without.num_steps
+    assert not kept.exists()
+
+
+def test_what_was_kept_of_another_checkpoint_is_not_taken(world, grader, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.evaluate(scripted_model(Stopping(3))[0], questions(world), grader, tmp_path)
+    whole, without = scripted_model(Tools(), identity="step 200")
+    evaluate.evaluate(whole, questions(world), grader, tmp_path / "whole")
+    other, engine = scripted_model(Tools(), identity="step 200")
+    evaluate.evaluate(other, questions(world), grader, tmp_path)
+    assert engine.num_steps == without.num_steps
+
+
+def test_failures_on_our_side_are_not_kept(world, tmp_path):
+    rollouts = [
+        world.trajectory(question=world.question("q1"), status=Status.INFRA_ERROR),
+        world.trajectory(question=world.question("q2"), status=Status.MODEL_ERROR),
+    ]
+    asked = [one.question for one in rollouts]
+
+    def roll_out(questions, keep):
+        found = [one for one in rollouts if one.question in questions]
+        for one in found:
+            keep(one)
+        return found
+
+    first = KeptRollouts(tmp_path, "a")
+    assert first.complete(asked, roll_out) == rollouts
+    again = KeptRollouts(tmp_path, "a")
+    assert set(again.trajectories) == {"q2"} and 0 < again.seconds <= first.seconds
+    assert again.complete(asked[::-1], roll_out) == rollouts[::-1]
+    assert not KeptRollouts(tmp_path, "b").trajectories
 
 
 def test_selection_is_per_hop_and_ignores_order(world):

@@ -10,12 +10,21 @@ from medr_jax.grading.agreement import LabelledPair
 DATA = Path(__file__).parent / "data"
 
 
-@pytest.mark.parametrize("name", ["medical_pairs.jsonl", "later_pairs.jsonl"])
-def test_the_grader_agrees_with_the_labels(name):
+@pytest.mark.parametrize(
+    ("name", "at_least"),
+    [
+        ("medical_pairs.jsonl", 0.97),
+        ("later_pairs.jsonl", 0.97),
+        ("third_dev_pairs.jsonl", 0.97),
+        ("third_held_out_pairs.jsonl", 0.97),
+        ("fourth_pairs.jsonl", 0.95),
+    ],
+)
+def test_the_grader_agrees_with_the_labels(name, at_least):
     pairs = agreement.read_pairs(DATA / name)
     found = agreement.measure(pairs, agreement.read_synonyms(DATA / "synonyms.jsonl"))
-    assert found.num_pairs >= 150 and found.num_near_misses >= 60
-    assert found.agreement >= 0.97, agreement.report(pairs, found)
+    assert found.num_pairs >= 120 and found.num_near_misses >= 50
+    assert found.agreement >= at_least, agreement.report(pairs, found)
     assert found.false_accept_rate <= 0.02, agreement.report(pairs, found)
 
 

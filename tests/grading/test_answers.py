@@ -190,3 +190,58 @@ def test_hostile_texts_are_cheap():
     for text in ("1e999999999", "9" * 5000, "(" * 20000, "not " * 20000, "1/" * 20000):
         assert not grade(text, "FGFR2").correct
     assert grade("word " * 20000 + "\nFinal answer: FGFR2", "FGFR2").correct
+
+
+@pytest.mark.parametrize(
+    ("prediction", "gold", "same"),
+    [
+        # one thing by two names, in brackets; a rival, a detail or a doubt there is none
+        ("Tylenol (acetaminophen)", "acetaminophen", True),
+        ("Hansen disease (leprosy)", "leprosy", True),
+        ("KIT (mast/stem cell growth factor receptor)", "KIT", True),
+        ("KRAS (NRAS)", "KRAS", False),
+        ("hypercalcemia (hypocalcemia)", "hypercalcemia", False),
+        ("nephritis (lupus)", "lupus", True),
+        ("hearing loss (conductive)", "hearing loss", False),
+        ("lymphoma (stage II)", "lymphoma", False),
+        ("aspirin (or ibuprofen)", "aspirin", False),
+        ("Recruiting (since 2021)", "Recruiting", True),
+        ("Recruiting (not yet)", "Recruiting", False),
+        # lead-ins with any subject but one that stands for something else
+        ("The primary endpoint was overall survival", "overall survival", True),
+        ("The liver is affected", "the kidney is affected", False),  # the gold answer's subject
+        ("The dose was doubled", "doubled", True),
+        ("Almost certainly Pompe disease", "Pompe disease", True),
+        ("likely benign", "benign", False),
+        ("The second most likely diagnosis is Pompe disease", "Pompe disease", False),
+        ("The opposite is true", "true", False),
+        # a date at the end of a sentence, behind "on" or "in"
+        ("The trial was completed on 3 May 2017.", "2017-05-03", True),
+        ("The trial was not completed on 3 May 2017", "2017-05-03", False),
+        ("It ran until 3 May 2017", "2017-05-03", False),
+        ("It opened in May 2016 and closed on 3 May 2017", "2017-05-03", False),
+        ("third quarter of 2021", "2021 Q3", True),
+        ("Q2 2021", "Q3 2021", False),
+        # addresses of records
+        ("https://www.ncbi.nlm.nih.gov/pmc/articles/PMC1234567/", "PMC1234567", True),
+        ("https://omim.org/entry/154700", "OMIM:154700", True),
+        ("https://omim.org/entry/154701", "OMIM:154700", False),
+        # numbers
+        ("12 345", "12345", True),
+        ("two thirds", "2/3", True),
+        ("one quarter", "1/3", False),
+        ("stage III/IV", "stage 3/4", True),
+        ("stage III/V", "stage 3/4", False),
+        ("every 8 hours", "three times daily", True),
+        ("every 8 hours", "twice daily", False),
+        # what may be left out
+        ("ECOG performance status 2", "ECOG 2", True),
+        ("ECOG performance status 2", "ECOG 3", False),
+        ("KRAS G12D variant", "KRAS G12D", True),
+        ("Amgen Inc.", "Amgen", True),
+        ("Amgen Pharmaceuticals", "Biogen Pharmaceuticals", False),
+        ("axitinib combined with avelumab", "avelumab and axitinib", True),
+    ],
+)
+def test_general_rules_and_where_they_end(prediction, gold, same):
+    assert grade(prediction, gold).correct is same

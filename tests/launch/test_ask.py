@@ -86,6 +86,31 @@ def test_the_search_is_shown_and_the_answer_has_typed_citations(engine, monkeypa
     assert "OMIM:154700" not in shown and "Arachnodactyly." not in shown.split("Answer:")[1]
 
 
+def test_the_answer_is_spelled_as_the_documents_spell_it(engine, monkeypatch):
+    # a small model says what its tokenizer says
+    for said, shown_as in (("fbn1", "FBN1"), ("marfan - syndrome", "Marfan syndrome (MONDO:1)")):
+        with EndpointServer(in_turn(SEARCH, answer(said, 1))) as server:
+            _, shown = ask(server, engine, monkeypatch)
+        assert f"Answer: {shown_as}\n" in shown
+
+
+def test_what_speaks_for_a_disease_is_the_finding_that_was_asked_for(engine, monkeypatch):
+    asked = 'Which disease has "Arachnodactyly"?'
+    with EndpointServer(in_turn(SEARCH, answer("Marfan syndrome", 1))) as server:
+        _, shown = ask(server, engine, monkeypatch, question=asked)
+    # the title alone would state nothing
+    assert "Abnormality of limbs: Arachnodactyly." in shown.split("Answer:")[1]
+    assert "Associated genes" not in shown.split("Answer:")[1]
+
+
+def test_a_quoted_finding_that_nothing_holds_is_named(engine, monkeypatch):
+    asked = 'Which gene goes with "Arachnodactyly" and "Ectopia lentis"?'
+    with EndpointServer(in_turn(SEARCH_LIMBS, answer("FBN1", 1))) as server:
+        _, shown = ask(server, engine, monkeypatch, question=asked)
+    # the snippet does not show it, but the document holds "Arachnodactyly"
+    assert 'Beware: nothing that was found speaks of "Ectopia lentis".' in shown
+
+
 def test_a_text_is_cited_as_a_sentence_and_whole_documents_on_request(engine, monkeypatch):
     search = message("", ("search", {"query": "case found"}))
     with EndpointServer(in_turn(search, answer("FBN1", 1))) as server:
@@ -131,6 +156,7 @@ def test_an_endpoint_that_is_down_is_said_to_be(engine, monkeypatch):
         ({"question": "x" * 3000}, "3000 characters"),
         ({"checkpoint": "somewhere"}, "not both"),
         ({"endpoint": EndpointConfig()}, "name who is asked"),
+        ({"endpoint": EndpointConfig(), "checkpoint": "/nowhere"}, "/nowhere: no training folder"),
     ],
 )
 def test_mistakes_are_named(engine, monkeypatch, changes, said):

@@ -19,6 +19,8 @@ def run(problem, tmp_path):
         (ValueError("training.num_steps=0: must be at least 1"), 2, "must be at least 1"),
         (KeyboardInterrupt(), 130, "run the same command to go on"),
         (OSError(errno.ENOSPC, "No space left", "/x/y.npz"), 2, "no space left on the disk"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/x/y"), 2, "/x/y: Not a directory"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "name another file"),
     ],
 )
 def test_what_a_user_did_ends_in_one_line(problem, code, words, tmp_path, capsys):

@@ -16,6 +16,7 @@ from typing import Any
 
 from medr_jax import jsonl
 from medr_jax.grading.grade import Grade
+from medr_jax.grading.judge import Judge
 from medr_jax.types import Record
 
 
@@ -50,6 +51,8 @@ class Benchmark:
     expected: str  # the file that ``load`` wants, in words
     source: str  # where it is published
     rule: str  # how answers are graded, for the note under a table
+    judged: Callable[[Judge, BenchmarkItem, str], Grade] | None = None
+    """``grade`` with an LLM judge for what rules cannot decide, where that is allowed."""
 
 
 def version(items: Sequence[BenchmarkItem]) -> str:

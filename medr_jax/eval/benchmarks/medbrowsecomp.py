@@ -14,6 +14,7 @@ from medr_jax.eval.benchmarks import base
 from medr_jax.eval.benchmarks.base import Benchmark, BenchmarkItem
 from medr_jax.grading import answers
 from medr_jax.grading.grade import Grade
+from medr_jax.grading.judge import Judge
 
 SHIFT = 3
 EXPECTED = (
@@ -63,8 +64,21 @@ def load(path: str | os.PathLike[str]) -> list[BenchmarkItem]:
 
 def grade(item: BenchmarkItem, prediction: str) -> Grade:
     """The value behind the label that the question asks for ("INGREDIENT: ..."), by rule."""
+    return answers.grade(final_value(prediction), item.gold)
+
+
+def grade_with(judge: Judge, item: BenchmarkItem, prediction: str) -> Grade:
+    """By rule, and by the judge where the rules do not find the value the same."""
+    by_rule = grade(item, prediction)
+    if by_rule.correct:
+        return by_rule
+    return judge.grade(item.question, item.gold, final_value(prediction))
+
+
+def final_value(prediction: str) -> str:
+    """What stands behind the last label, else the whole prediction."""
     labelled = _LABELLED.findall(prediction)
-    return answers.grade(labelled[-1] if labelled else prediction, item.gold)
+    return labelled[-1] if labelled else prediction
 
 
 def _decode_row(row: list[str], where: str) -> list[str]:
@@ -87,5 +101,6 @@ BENCHMARK = Benchmark(
     grade=grade,
     expected=EXPECTED,
     source="MedBrowseComp, arXiv:2505.14963",
-    rule="entity-aware match of the labelled value",
+    rule="match by meaning of the labelled value; with a judge: what the rules reject, too",
+    judged=grade_with,
 )

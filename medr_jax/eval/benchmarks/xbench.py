@@ -90,5 +90,6 @@ BENCHMARK = Benchmark(
     grade=grade,
     expected=EXPECTED,
     source="xBench-DeepSearch, arXiv:2506.13651",
-    rule="exact final answer or entity-aware match; the official LLM judge through grade_with",
+    rule="exact final answer or match by meaning; with a judge: exact, else the judge in Chinese",
+    judged=grade_with,
 )
