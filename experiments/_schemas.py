@@ -28,6 +28,7 @@ SCHEMAS = {
     "agent": "medr_jax.agent.loop:AgentLimits",
     "sampling": "medr_jax.sampling.config:EngineConfig",
     "rl": "medr_jax.rl.config:RLConfig",
+    "study": "medr_jax.launch.study.config:StudyConfig",
     "compile": "medr_jax.launch.compile.check:CompileConfig",
     "bench": "medr_jax.launch.bench.job:BenchConfig",
     "loop_bench": "medr_jax.launch.bench.loop:LoopBenchConfig",

@@ -22,6 +22,7 @@ RESULTS = "check.jsonl"
     "training",
     "data",
     "sampling",
+    "rl",
     "compile",
     "paths",
 )

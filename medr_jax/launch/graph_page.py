@@ -1,6 +1,5 @@
 """A page of questions: subgraph, chain, clues, proof and trajectory of each, with filters."""
 
-import collections
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.graph.sampling import Sampler, SubgraphLimits
 from medr_jax.launch import stages
 from medr_jax.pages import render
+from medr_jax.pages.filters import Filters, filter_style, filter_views, keys_of
 from medr_jax.pages.network import LinkSpec, Network, NodeSpec, network
 from medr_jax.pages.views import FilterView, GraphPageView, QuestionView
 from medr_jax.types import Question, Status, Trajectory
@@ -29,7 +29,7 @@ CAVEATS = (
     "The trajectory is that of the scripted expert, which is given the chain.",
 )
 _SURROUNDINGS = SubgraphLimits(max_entities=40, max_degree=200, max_branches=5, max_distance=2)
-_HOPS, _SPECIALTIES = "Hops", "Specialty"
+TITLES = _HOPS, _SPECIALTIES = "Hops", "Specialty"
 
 
 def show_graph(config: SimpleNamespace) -> Path:
@@ -50,9 +50,11 @@ def show_graph(config: SimpleNamespace) -> Path:
             f"specialties={list(config.specialties)}; leave one of them empty"
         )
     filters = _filters([row.question for row in rows])
-    page = render.render("graph.html.j2", extra_style=_style(filters), page=_view(
-        graph, dataset, rows, filters, config.split
-    ))  # fmt: skip
+    page = render.render(
+        "graph.html.j2",
+        extra_style=filter_style(filters, "question"),
+        page=_view(graph, dataset, rows, filters, config.split),
+    )
     path = Path(config.run_dir) / PAGE
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8", errors="replace")
@@ -74,29 +76,9 @@ def _values(question: Question) -> dict[str, list[str]]:
 
 
 def _filters(questions: Sequence[Question]) -> dict[str, list[FilterView]]:
-    """Every value that occurs; keys are numbered, so that no text gets into the style."""
-    counts: dict[str, collections.Counter[str]] = {
-        _HOPS: collections.Counter(),
-        _SPECIALTIES: collections.Counter(),
-    }
-    for question in questions:
-        for title, values in _values(question).items():
-            counts[title].update(values)
-    return {
-        title: [
-            FilterView(key=f"f{group}v{number}", label=label, count=found[label])
-            for number, label in enumerate(sorted(found))
-        ]
-        for group, (title, found) in enumerate(counts.items(), start=1)
-    }
-
-
-def _style(filters: Mapping[str, Sequence[FilterView]]) -> str:
-    """Hides, without a script, what the chosen value of a filter leaves out."""
-    return "".join(
-        f"body:has(#{one.key}:checked) .question:not(.{one.key}) {{ display: none; }}\n"
-        for values in filters.values()
-        for one in values
+    values = [_values(question) for question in questions]
+    return filter_views(
+        {title: [one for found in values for one in found[title]] for title in TITLES}
     )
 
 
@@ -107,7 +89,6 @@ def _view(
     filters: Mapping[str, Sequence[FilterView]],
     split: str,
 ) -> GraphPageView:
-    keys = {(title, one.label): one.key for title, values in filters.items() for one in values}
     sampler = Sampler(graph, _SURROUNDINGS)
     counts = {name: str(value) for name, value in dataset.manifest.counts.items()}
     return GraphPageView(
@@ -116,7 +97,7 @@ def _view(
         "it comes from, its proof, and how the scripted expert answers it.",
         caveats=CAVEATS,
         filters=filters,
-        questions=[_question(graph, sampler, row, keys) for row in rows],
+        questions=[_question(graph, sampler, row, filters) for row in rows],
         facts={
             "Graph": {
                 "snapshot": graph.snapshot,
@@ -132,7 +113,7 @@ def _question(
     graph: KnowledgeGraph,
     sampler: Sampler,
     row: Trajectory,
-    keys: Mapping[tuple[str, str], str],
+    filters: Filters,
 ) -> QuestionView:
     question = row.question
     view = trajectory_view(
@@ -140,7 +121,7 @@ def _question(
     )
     return QuestionView(
         anchor=question.question_id,
-        keys=[keys[title, one] for title, values in _values(question).items() for one in values],
+        keys=keys_of(filters, _values(question)),
         text=question.text,
         answer=question.answer,
         facts=f"{question.question_id} · {question.form.replace('_', ' ')} · {view.facts}",

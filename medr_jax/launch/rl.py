@@ -27,7 +27,7 @@ from medr_jax.training.metrics import METRICS, read_metrics
 from medr_jax.trajectories.workshop import Setup, Workshop
 from medr_jax.types import Question
 
-RL_VERSION = "1"
+RL_VERSION = "2"
 """Raise it when a change of code must train again."""
 
 SAMPLED = "rollouts.jsonl"
@@ -48,7 +48,7 @@ def rl(config: SimpleNamespace) -> tuple[Path, Artifact]:
         policy.save_description(path, loaded.model_config, loaded.tokenizer, loaded.protocol)
         policy.carry_hf_files(folder / policy.HF, path)
         world = _world(config, dataset, index)
-        outcome = train_rl(_start(loaded), world, settings, path, replay=replay)
+        outcome = train_rl(start_from(loaded), world, settings, path, replay=replay)
         if replay is None:
             records = read_metrics(path / METRICS)
             write_page(path / PAGE, records, config.rl.trust, _page_facts(folder, config))
@@ -85,8 +85,10 @@ def rl(config: SimpleNamespace) -> tuple[Path, Artifact]:
 def sample(config: SimpleNamespace) -> Path:
     """One iteration's rollouts of ``config.checkpoint``, marked and dumped; nothing is trained."""
     dataset, index, folder = _before(config)
-    start = _start(policy.load_policy(folder, make_mesh(config.mesh)))
+    loaded = policy.load_policy(folder, make_mesh(config.mesh))
+    start = start_from(loaded)
     groups, report = sample_only(start, _world(config, dataset, index), _settings(config))
+    loaded.tokenizer.save(config.run_dir / policy.TOKENIZER)  # for whoever reads the tokens
     path = config.run_dir / SAMPLED
     dump(path, [rollout for group in groups for rollout in group])
     console.facts(report)
@@ -133,6 +135,7 @@ def _page_facts(folder: Path, config: SimpleNamespace) -> dict[str, str]:
 def _before(config: SimpleNamespace) -> tuple[Artifact, Artifact, Path]:
     """Dataset, index and the folder of the policy that training starts from."""
     training.enable_compile_cache(config.paths.compile_cache)
+    make_mesh(config.mesh)  # a CPU is split into devices before anything else wakes JAX
     graph = stages.graph(config)
     index = stages.index(config, graph)
     dataset = stages.synthesize(config, graph, index)
@@ -153,7 +156,8 @@ def _settings(config: SimpleNamespace) -> Settings:
     )
 
 
-def _start(loaded: policy.Policy) -> Start:
+def start_from(loaded: policy.Policy) -> Start:
+    """A trained policy as RL starts from it."""
     return Start(
         model=loaded.model,
         tokenizer=loaded.tokenizer,

@@ -23,7 +23,9 @@ SFT_VERSION = "2"
 _TRAINED_BY = ("optimizer", "data", "training")
 
 
-def sft(config: SimpleNamespace, dataset: Artifact | None = None) -> tuple[Artifact, Artifact]:
+def sft(
+    config: SimpleNamespace, dataset: Artifact | None = None, tokenizer: Artifact | None = None
+) -> tuple[Artifact, Artifact]:
     """Supervised training on the training split; goes on where an unfinished run stopped.
 
     Returns the tokenizer's and the run's artifact.
@@ -33,7 +35,7 @@ def sft(config: SimpleNamespace, dataset: Artifact | None = None) -> tuple[Artif
     model_config = start.model_config(config.weights, config.model, config.tokenizer.protocol)
     weights_hash = start.weights_hash(config.weights)
     dataset = dataset or stages.synthesize(config)
-    tokenizer = stages.tokenizer(config, dataset)
+    tokenizer = tokenizer or stages.tokenizer(config, dataset)
 
     def build(path: Path) -> Outcome:
         return train_sft(

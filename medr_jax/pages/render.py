@@ -22,10 +22,15 @@ def _environment() -> jinja2.Environment:
 
 
 @functools.cache
-def stylesheet() -> str:
-    """The one style sheet, shipped with the package."""
+def shipped_style(name: str) -> str:
+    """A style sheet that is shipped with the package."""
     folder = importlib.resources.files(TEMPLATES) / "templates"
-    return (folder / "style.css").read_text(encoding="utf-8")
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def stylesheet() -> str:
+    """The style sheet of every page."""
+    return shipped_style("style.css")
 
 
 def content_security_policy(style: str) -> str:

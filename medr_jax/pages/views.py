@@ -181,4 +181,48 @@ class CardView:
     headlines: Sequence[Headline]
     distributions: Sequence[DistributionView]
     rollouts: Sequence[RolloutView]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenView:
+    """Tokens in a row that are shown alike; ``look`` is made of class names of the style sheet."""
+
+    text: str
+    look: str
+    title: str = ""  # what hovering says
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleView:
+    """One rollout of a group; ``numbers`` are its reward terms and what was made of them."""
+
+    keys: Sequence[str]  # of the filters that it passes
+    name: str
+    numbers: Sequence[tuple[str, str]]
+    tokens: Sequence[TokenView]
+    rollout: RolloutView
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupView:
+    """Rollouts of one question at one step."""
+
+    anchor: str
+    keys: Sequence[str]
+    title: str
+    question: str
+    answer: str
+    facts: str
+    samples: Sequence[SampleView]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrajectoriesView:
+    """The page of a run's rollouts."""
+
+    title: str
+    lead: str
+    filters: Mapping[str, Sequence[FilterView]]
+    legend: Sequence[TokenView]
+    groups: Sequence[GroupView]
     facts: Mapping[str, Mapping[str, str]]

@@ -11,8 +11,12 @@ from medr_jax.rl.config import Overlong, RLConfig
 from medr_jax.rl.rollout import Rollout
 from medr_jax.training.loop import Batch
 
-BUCKETS = 16
-"""Into how many sizes the worst case is cut: each size is compiled once."""
+INPUTS = ("token_ids", "positions", "segment_ids", "target_ids", "loss_mask")
+BATCH_DTYPES = {
+    **dict.fromkeys(INPUTS, np.int32),
+    **dict.fromkeys(("advantages", "old_logprobs", "sampler_logprobs", "ref_logprobs"), np.float32),
+}
+"""What a training batch holds, each (R, T)."""
 
 
 class Packed(NamedTuple):
@@ -20,7 +24,7 @@ class Packed(NamedTuple):
 
     rows: PackedRows
     rollouts: Sequence[Rollout]
-    num_rows: int  # with padding rows up to a compiled size
+    num_rows: int  # with rows of padding up to the size that is compiled
 
     def spread(self, values: Callable[[Rollout], np.ndarray | float], dtype: type) -> np.ndarray:
         """(R, T): each rollout's values of its tokens, at the positions that predict them."""
@@ -49,8 +53,11 @@ class Packed(NamedTuple):
         return zip(self.rollouts, rows, self.rows.trajectory_offsets.tolist(), strict=True)
 
 
-def pack(rollouts: Sequence[Rollout], config: RLConfig) -> Packed:
-    """Packs rollouts into rows of ``rl.row_length``, their number rounded up to a compiled size.
+def pack(rollouts: Sequence[Rollout], config: RLConfig, most: int) -> Packed:
+    """Packs at most ``most`` rollouts into rows of ``rl.row_length``.
+
+    The number of rows is what they would need if each filled one, whole micro-batches: always
+    the same, so that one shape is compiled. Micro-batches of padding only are not computed.
 
     Raises:
         ValueError: a rollout is longer than a row.
@@ -61,16 +68,19 @@ def pack(rollouts: Sequence[Rollout], config: RLConfig) -> Packed:
             f"{too_long} of {len(rollouts)} rollouts are longer than rl.row_length="
             f"{config.row_length}; raise it to agent.max_total_tokens"
         )
-    most = -(-len(rollouts) // config.micro_rows)  # micro-batches if each filled a row
-    step = max(1, most // BUCKETS) * config.micro_rows
-    return Packed(rows, rollouts, -(-rows.num_rows // step) * step)
+    return Packed(rows, rollouts, -(-most // config.micro_rows) * config.micro_rows)
+
+
+def padding_share(packed: Packed, config: RLConfig) -> float:
+    """Share of the computed places that hold no token."""
+    rows = -(-packed.rows.num_rows // config.micro_rows) * config.micro_rows
+    return 1.0 - packed.rows.num_tokens / (rows * config.row_length)
 
 
 def model_inputs(packed: Packed) -> Batch:
     """What the model reads, and which of its predictions were sampled."""
     rows = packed.rows
-    names = ("token_ids", "positions", "segment_ids", "target_ids", "loss_mask")
-    return {name: packed.pad(getattr(rows, name)).astype(np.int32) for name in names}
+    return {name: packed.pad(getattr(rows, name)).astype(np.int32) for name in INPUTS}
 
 
 def training_batch(rollouts: Sequence[Rollout], config: RLConfig) -> Batch:
@@ -81,7 +91,7 @@ def training_batch(rollouts: Sequence[Rollout], config: RLConfig) -> Batch:
     """
     kept = [rollout for rollout in rollouts if in_loss(rollout, config)]
     # Rows that nothing is trained on rather than none: the step's shapes need some.
-    packed = pack(kept or list(rollouts)[:1], config)
+    packed = pack(kept or list(rollouts)[:1], config, len(rollouts))
     batch = model_inputs(packed)
     if not kept:
         batch["loss_mask"] = np.zeros_like(batch["loss_mask"])

@@ -75,6 +75,7 @@ class Sampler:
     limits: AgentLimits
     tool_schemas: Sequence[dict] = ()
     index_hash: str = ""
+    overlap_tools: bool = False  # a call that hangs then costs its own rollout only
 
     def __call__(
         self,
@@ -91,7 +92,9 @@ class Sampler:
         rollout_ids = [f"{name}/{number}" for name in group_ids for number in range(group_size)]
         asked = [question for question in questions for _ in range(group_size)]
         episodes = map(self._episode, asked, rollout_ids)
-        finished = run_slots(episodes, self.engine, self.tools, progress)
+        finished = run_slots(
+            episodes, self.engine, self.tools, progress, overlap=self.overlap_tools
+        )
         return [
             from_episode(episode, rollout_id.rsplit("/", 1)[0])
             for episode, rollout_id in zip(finished, rollout_ids, strict=True)

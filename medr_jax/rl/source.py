@@ -47,7 +47,7 @@ class Roller:
         """Gives rollouts the trainer's log-probabilities; returns entropies and padding share."""
         if not rollouts:
             return [], 0.0
-        packed = batch.pack(rollouts, config)
+        packed = batch.pack(rollouts, config, config.num_prompts * config.group_size)
         inputs = batch.model_inputs(packed)
         old, entropies = self.score(params, inputs)
         for rollout, values in zip(rollouts, packed.collect(old), strict=True):
@@ -56,7 +56,7 @@ class Roller:
             ref, _ = self.score(self.reference, inputs)
             for rollout, values in zip(rollouts, packed.collect(ref), strict=True):
                 rollout.ref_logprobs = values
-        return packed.collect(entropies), 1.0 - packed.rows.num_tokens / inputs["token_ids"].size
+        return packed.collect(entropies), batch.padding_share(packed, config)
 
 
 class RolloutSource:

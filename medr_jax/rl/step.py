@@ -16,7 +16,14 @@ from medr_jax.rl.loss import policy_loss
 from medr_jax.training.loop import Batch, TrainingConfig
 from medr_jax.training.optimizer import OptimizerConfig, make_optimizer, make_schedule
 from medr_jax.training.state import TrainState, create_state
-from medr_jax.training.step import LossFn, Ratio, make_place, make_train_step
+from medr_jax.training.step import (
+    LossFn,
+    Ratio,
+    make_place,
+    make_train_step,
+    micro_batch,
+    num_used,
+)
 
 
 class Distribution(NamedTuple):
@@ -33,7 +40,12 @@ class RL(NamedTuple):
     state: TrainState
     step: Callable[..., tuple[TrainState, dict[str, Ratio]]]
     place: Callable[[Batch], dict[str, jax.Array]]
+    measure: Callable[[Any, dict[str, jax.Array]], jax.Array]
     score: Callable[[Any, Batch], tuple[np.ndarray, np.ndarray]]
+
+
+SCORED = ("token_ids", "positions", "segment_ids", "target_ids")
+"""What of a batch the scorer reads."""
 
 
 def build(
@@ -55,9 +67,11 @@ def build(
     optimizer = make_optimizer(optimizer_config, training.num_steps, params)
     state = make_state(params, optimizer, mesh, seed=training.seed)
     schedule = make_schedule(optimizer_config, training.num_steps, optimizer_config.learning_rate)
-    step = make_train_step(make_loss_fn(graph, config, distribution), optimizer, schedule, state)
+    loss_fn = make_loss_fn(graph, config, distribution)
+    step = make_train_step(loss_fn, optimizer, schedule, state, skip_empty=True)
     place = make_rows_place(mesh, config.micro_rows)
-    return RL(graph, state, step, place, make_score(graph, place, distribution))
+    measure = make_measure(graph, distribution)
+    return RL(graph, state, step, place, measure, make_score(measure, place))
 
 
 def make_loss_fn(graph: Any, config: RLConfig, distribution: Distribution) -> LossFn:
@@ -81,29 +95,41 @@ def make_loss_fn(graph: Any, config: RLConfig, distribution: Distribution) -> Lo
     return loss_fn
 
 
-def make_score(
-    graph: Any, place: Callable[[Batch], dict[str, jax.Array]], distribution: Distribution
-) -> Callable[[Any, Batch], tuple[np.ndarray, np.ndarray]]:
-    """``score(params, batch) -> logprobs, entropies``, float32 (R, T), of each row's targets.
+def make_measure(
+    graph: Any, distribution: Distribution
+) -> Callable[[Any, dict[str, jax.Array]], jax.Array]:
+    """``measure(params, placed batch)``: log-probability and entropy (micro, 2, rows, T).
 
-    By the path that the loss takes, one micro-batch at a time.
+    By the path that the loss takes, one micro-batch at a time; 0 in those of padding only.
     """
 
     @jax.jit
     def measure(params: Any, batch: dict[str, jax.Array]) -> jax.Array:
-        def micro(batch: dict[str, jax.Array]) -> jax.Array:
-            model = nnx.merge(graph, params)
-            return jnp.stack(
-                token_logprobs_and_entropy(
-                    model, _hidden(model, batch), batch["target_ids"], **distribution._asdict()
-                )
-            )
+        model = nnx.merge(graph, params)
 
-        return jax.lax.map(micro, batch)
+        def add(index: jax.Array, measured: jax.Array) -> jax.Array:
+            micro = micro_batch(batch, index)
+            pair = token_logprobs_and_entropy(
+                model, _hidden(model, micro), micro["target_ids"], **distribution._asdict()
+            )
+            return measured.at[index].set(jnp.stack(pair))
+
+        num_micro, *shape = batch["token_ids"].shape
+        empty = jnp.zeros((num_micro, 2, *shape), jnp.float32)
+        return jax.lax.fori_loop(0, num_used(batch), add, empty)
+
+    return measure
+
+
+def make_score(
+    measure: Callable[[Any, dict[str, jax.Array]], jax.Array],
+    place: Callable[[Batch], dict[str, jax.Array]],
+) -> Callable[[Any, Batch], tuple[np.ndarray, np.ndarray]]:
+    """``score(params, batch) -> logprobs, entropies``, float32 (R, T), of each row's targets."""
 
     def score(params: Any, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        read = ("token_ids", "positions", "segment_ids", "target_ids")
-        measured = np.asarray(measure(params, place({name: batch[name] for name in read})))
+        placed = place({name: batch[name] for name in SCORED})
+        measured = np.asarray(measure(params, placed))
         logprobs, entropies = np.moveaxis(measured, 1, 0)
         return tuple(part.reshape(-1, part.shape[-1]) for part in (logprobs, entropies))
 

@@ -143,7 +143,8 @@ def sample_only(
     with jax.set_mesh(start.mesh):
         graph, params = nnx.split(start.model)
         place = step.make_rows_place(start.mesh, settings.rl.micro_rows)
-        score = step.make_score(graph, place, _distribution(start, settings))
+        measure = step.make_measure(graph, _distribution(start, settings))
+        score = step.make_score(measure, place)
         source = make_source(start, world, settings, score, params, Path())
         return source.rollouts(params, iteration)
 
@@ -153,7 +154,7 @@ def make_source(
 ) -> RolloutSource:
     """The source of batches that samples from the policy it is given."""
     roller = Roller(
-        sampler=_sampler(start, world, settings, settings.sampling, world.tools),
+        sampler=_world_sampler(start, world, settings, settings.sampling, world.tools),
         mark=world.mark,
         score=score,
         reference=reference,
@@ -182,9 +183,17 @@ def _distribution(start: Start, settings: Settings) -> step.Distribution:
     return step.Distribution(settings.sampling.temperature, (pad_id,))
 
 
-def _sampler(
-    start: Start, world: World, settings: Settings, sampling: EngineConfig, tools: Tools
+def make_sampler(
+    start: Start,
+    sampling: EngineConfig,
+    tools: Tools,
+    limits: AgentLimits,
+    *,
+    tool_schemas: Sequence[dict] = (),
+    index_hash: str = "",
+    overlap_tools: bool = False,
 ) -> Sampler:
+    """What turns questions into rollouts of the policy that ``start`` holds."""
     protocol = get_protocol(start.protocol)
     engine = Engine(
         start.model,
@@ -198,9 +207,24 @@ def _sampler(
         tokenizer=start.tokenizer,
         protocol=protocol,
         tools=tools,
-        limits=settings.limits,
+        limits=limits,
+        tool_schemas=tool_schemas,
+        index_hash=index_hash,
+        overlap_tools=overlap_tools,
+    )
+
+
+def _world_sampler(
+    start: Start, world: World, settings: Settings, sampling: EngineConfig, tools: Tools
+) -> Sampler:
+    return make_sampler(
+        start,
+        sampling,
+        tools,
+        settings.limits,
         tool_schemas=world.tool_schemas,
         index_hash=world.index_hash,
+        overlap_tools=settings.rl.overlap_tools,
     )
 
 
@@ -211,7 +235,7 @@ def _evaluate(
     if not world.dev_questions or not settings.training.eval_every:
         return None
     greedy = dataclasses.replace(settings.sampling, temperature=0.0, for_training=False)
-    sampler = _sampler(start, world, settings, greedy, world.dev_tools)
+    sampler = _world_sampler(start, world, settings, greedy, world.dev_tools)
     names = [f"dev.{number}" for number in range(len(world.dev_questions))]
 
     def evaluate(params: Any) -> dict[str, float]:

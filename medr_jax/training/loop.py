@@ -17,7 +17,7 @@ from medr_jax.training.peers import Peers
 from medr_jax.training.signals import StopRequest, stop_requests
 from medr_jax.training.spikes import LossHistory
 from medr_jax.training.state import TrainState
-from medr_jax.training.step import Ratio, host_means
+from medr_jax.training.step import Ratio, host_means, num_used
 from medr_jax.training.watch import Tracker, WatchConfig, open_trackers
 
 Batch = dict[str, np.ndarray]
@@ -179,8 +179,8 @@ class _Run:
                 if pending is not None:
                     advance(1, self._read(pending, stop))
                 segment_ids = placed["segment_ids"]
-                tokens, vote = _num_tokens(segment_ids), self.peers.vote(stop.signal_number)
-                pending = _Pending(number, metrics, tokens, segment_ids.size, vote, batch)
+                counts, vote = _counts(segment_ids), self.peers.vote(stop.signal_number)
+                pending = _Pending(number, metrics, counts, vote, batch)
                 if self.peers.alone:
                     stop.agreed = stop.signal_number
                 if self._is_due(number) or stop.agreed:
@@ -218,10 +218,10 @@ class _Run:
     def _read(self, pending: "_Pending", stop: StopRequest) -> str:
         """Waits for a step's metrics, writes them; returns a note for the progress bar."""
         values = {"loss": 0.0} | host_means(pending.metrics)  # 0 where nothing is trained on
-        tokens, stop.agreed = int(pending.num_tokens), int(pending.vote)
+        (tokens, size), stop.agreed = map(int, pending.counts), int(pending.vote)
         self.peers.progress(f"step {pending.number}")
         self._require_sound(pending, values)
-        values |= {"tokens": tokens, "padding_share": round(1 - tokens / pending.size, 4)}
+        values |= {"tokens": tokens, "padding_share": round(1 - tokens / size, 4)}
         values |= self._pace.step(pending.number, tokens)
         if self._task.report is not None:
             values |= self._task.report(pending.number)
@@ -260,12 +260,13 @@ class _Pending:
 
     number: int
     metrics: dict[str, Ratio]
-    num_tokens: jax.Array  # () of the whole batch, padding left out
-    size: int  # the same with padding
+    counts: tuple[jax.Array, jax.Array]  # tokens of the whole batch, without and with padding
     vote: jax.Array | int  # the signal to stop that any process got, 0 = none
     batch: Batch  # this process's part
 
 
 @jax.jit
-def _num_tokens(segment_ids: jax.Array) -> jax.Array:
-    return jnp.count_nonzero(segment_ids)
+def _counts(segment_ids: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Micro-batches that are all padding are no work, and so do not count as padding."""
+    size = num_used({"segment_ids": segment_ids}) * segment_ids[0].size
+    return jnp.count_nonzero(segment_ids), size

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 
-TIMINGS = ("tokens_per_s", "mfu", "eta_s")
+TIMINGS = ("tokens_per_s", "mfu", "eta_s", "cpu_s")
 """Metrics that differ between runs that learn the same."""
 
 RECENT = 20
@@ -26,14 +26,18 @@ class Pace:
 
     def restart(self) -> None:
         """What comes next starts now."""
-        self._clock = time.perf_counter()
+        self._clock, self._cpu = time.perf_counter(), time.process_time()
 
     def step(self, number: int, tokens: int) -> dict[str, float]:
-        """Timings of the step that ended now; ``mfu`` only where the FLOPs are known."""
-        now = time.perf_counter()
+        """Timings of the step that ended now; ``mfu`` only where the FLOPs are known.
+
+        ``cpu_s``: CPU seconds of all threads of the process.
+        """
+        now, cpu = time.perf_counter(), time.process_time()
+        cpu_s, self._cpu = cpu - self._cpu, cpu
         seconds, self._clock = now - self._clock, now
         self._recent.append(seconds)
-        timings = {"tokens_per_s": round(tokens / seconds, 1)}
+        timings = {"tokens_per_s": round(tokens / seconds, 1), "cpu_s": round(cpu_s, 3)}
         if self._flops_per_token and self._peak_flops:
             flops = self._flops_per_token * tokens
             timings["mfu"] = round(flops / (seconds * self._peak_flops), 4)

@@ -40,13 +40,17 @@ def gradients(
     batch: dict[str, jax.Array],
     rng: jax.Array,
     layout: Any = None,
+    *,
+    skip_empty: bool = False,
 ) -> tuple[Any, dict[str, Ratio]]:
     """Gradient of loss total / loss count over all micro-batches, and the summed ratios.
 
     Leading axis of ``batch``: micro-batches. Totals are summed before the one division, so the
     result does not depend on how rows were grouped (a mean of per-micro-batch means would).
     ``layout``, the parameters' shardings, is what gradients get, sums of them included; without,
-    the compiler places them, and versions of JAX differ in where.
+    the compiler places them, and versions of JAX differ in where. ``skip_empty``: micro-batches
+    at the end without any ``segment_ids`` are not computed, so that batches of any size are one
+    compiled shape.
     """
 
     def total(params: Any, micro: dict[str, jax.Array], rng: jax.Array):
@@ -68,14 +72,32 @@ def gradients(
         def add(sums: Any, part: tuple[dict[str, jax.Array], jax.Array]) -> tuple[Any, None]:
             return jax.tree.map(jnp.add, sums, grad_fn(params, *part)), None
 
+        def add_number(index: jax.Array, sums: Any) -> Any:
+            return add(sums, micro_batch((batch, rngs), index))[0]
+
         first = jax.tree.map(lambda array: array[0], batch)
         zeros = jax.tree.map(
             lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
             jax.eval_shape(grad_fn, params, first, rngs[0]),
         )
-        (grads, ratios), _ = jax.lax.scan(add, zeros, (batch, rngs))
+        if skip_empty:
+            grads, ratios = jax.lax.fori_loop(0, num_used(batch), add_number, zeros)
+        else:
+            (grads, ratios), _ = jax.lax.scan(add, zeros, (batch, rngs))
     count = jnp.maximum(ratios["loss"].count, jnp.finfo(jnp.float32).tiny)
     return jax.tree.map(lambda grad: (grad / count).astype(grad.dtype), grads), ratios
+
+
+def num_used(batch: Mapping[str, jax.Array]) -> jax.Array:
+    """How many micro-batches there are up to the last that is not all padding; at least 1."""
+    segment_ids = batch["segment_ids"]
+    filled = jnp.any(segment_ids > 0, axis=tuple(range(1, segment_ids.ndim)))
+    return jnp.max(jnp.where(filled, jnp.arange(1, len(filled) + 1), 1))
+
+
+def micro_batch(batch: Any, index: jax.Array) -> Any:
+    """One micro-batch of a tree of arrays that have them along their first axis."""
+    return jax.tree.map(lambda a: jax.lax.dynamic_index_in_dim(a, index, keepdims=False), batch)
 
 
 def make_train_step(
@@ -83,6 +105,8 @@ def make_train_step(
     optimizer: optax.GradientTransformation,
     learning_rate: Callable[[jax.typing.ArrayLike], jax.Array],
     state: TrainState,
+    *,
+    skip_empty: bool = False,
 ) -> Callable[[TrainState, dict[str, jax.Array]], tuple[TrainState, dict[str, Ratio]]]:
     """A jitted ``step(state, batch) -> (state, metrics)`` that consumes its state.
 
@@ -97,7 +121,9 @@ def make_train_step(
         def trained_loss(params: Any, micro: dict[str, jax.Array], rng: jax.Array):
             return loss_fn(join_params(params, state.frozen), micro, rng)
 
-        grads, ratios = gradients(trained_loss, state.params, batch, rng, layout.params)
+        grads, ratios = gradients(
+            trained_loss, state.params, batch, rng, layout.params, skip_empty=skip_empty
+        )
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         one = jnp.ones(())
         metrics = {

@@ -11,6 +11,7 @@ from medr_jax.artifacts import Artifact, Manifest
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.launch import graph_page
 from medr_jax.pages import render
+from medr_jax.pages.filters import filter_style
 from medr_jax.types import (
     Answer,
     Chain,
@@ -86,7 +87,7 @@ def page():
     filters = graph_page._filters([one.question for one in rows])
     view = graph_page._view(graph, dataset, rows, filters, "test")
     return filters, render.render(
-        "graph.html.j2", extra_style=graph_page._style(filters), page=view
+        "graph.html.j2", extra_style=filter_style(filters, "question"), page=view
     )
 
 

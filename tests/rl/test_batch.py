@@ -18,7 +18,7 @@ def numbered(lab, number, **changes):
 
 def test_what_belongs_to_a_token_stands_where_it_is_predicted(lab):
     made = batch.training_batch([numbered(lab, n) for n in (1, 2, 3)], CONFIG)
-    assert made["token_ids"].shape == (2, 16)  # two rollouts of 6 a row, rows in pairs
+    assert made["token_ids"].shape == (4, 16)  # three rows, if each filled one, in pairs
     mask = made["loss_mask"] > 0
     # Tokens 1, 2, 4, 5 are sampled, so positions 0, 1, 3, 4 predict them.
     assert np.flatnonzero(mask[0]).tolist() == [0, 1, 3, 4, 6, 7, 9, 10]
@@ -26,12 +26,13 @@ def test_what_belongs_to_a_token_stands_where_it_is_predicted(lab):
     assert made["old_logprobs"][0, [6, 7]].tolist() == [-21, -22]
     assert made["advantages"][mask].tolist() == [1] * 4 + [2] * 4 + [3] * 4
     assert np.all(made["sampler_logprobs"][mask] == -0.5)
-    assert np.all(made["segment_ids"][1, 6:] == 0)
+    assert np.all(made["segment_ids"][1, 6:] == 0) and not made["segment_ids"][2:].any()
+    assert {name: array.dtype for name, array in made.items()} == batch.BATCH_DTYPES
 
 
 def test_what_is_collected_is_what_was_spread(lab):
     rollouts = [numbered(lab, n) for n in (1, 2, 3)]
-    packed = batch.pack(rollouts, CONFIG)
+    packed = batch.pack(rollouts, CONFIG, 3)
     spread = packed.spread(lambda rollout: rollout.old_logprobs, np.float32)
     for rollout, back in zip(rollouts, packed.collect(spread), strict=True):
         assert np.isnan(back[0]) and np.array_equal(back[1:], rollout.old_logprobs[1:])
@@ -63,14 +64,20 @@ def test_a_batch_of_failures_trains_on_nothing(lab):
     assert made["loss_mask"].sum() == 0
 
 
-def test_sizes_are_few(lab):
+def test_one_size_however_many_rollouts_there_are(lab):
     sizes = {
-        batch.pack([numbered(lab, n) for n in range(count)], CONFIG).num_rows
-        for count in range(1, 65)
+        batch.pack([numbered(lab, n) for n in range(count)], CONFIG, 63).num_rows
+        for count in range(1, 64)
     }
-    assert len(sizes) <= 16 and all(size % CONFIG.micro_rows == 0 for size in sizes)
+    assert sizes == {64}  # 63 rows if each rollout filled one, in pairs
+
+
+def test_padding_of_what_is_computed(lab):
+    packed = batch.pack([numbered(lab, n) for n in range(3)], CONFIG, 64)
+    # Three rollouts of six tokens in one pair of rows of 16; not in all 64 rows.
+    assert batch.padding_share(packed, CONFIG) == pytest.approx(1 - 18 / 32)
 
 
 def test_a_rollout_longer_than_a_row_is_an_error(lab):
     with pytest.raises(ValueError, match="data.row_length|rl.row_length"):
-        batch.pack([lab.rollout()], RLConfig(row_length=5))
+        batch.pack([lab.rollout()], RLConfig(row_length=5), 1)

@@ -14,6 +14,7 @@ from medr_jax.rl import loss, rewards, rollout, source
 from medr_jax.rl.train import train_rl
 from medr_jax.rl.trust import TrustError
 from medr_jax.sampling.engine import Engine
+from medr_jax.sampling.slots import Slots
 from medr_jax.testing.tokens import make_question
 from medr_jax.tokens.ledger import Ledger
 from medr_jax.training.step import Ratio
@@ -78,6 +79,15 @@ def test_old_weights_left_in_the_sampler(lab, tmp_path, monkeypatch):
     monkeypatch.setattr(Engine, "set_params", once)
     with pytest.raises(TrustError, match="iteration 1: sampler/gap_max="):
         run(lab, tmp_path)
+
+
+@pytest.mark.slow
+def test_keys_and_values_of_older_weights(lab, tmp_path, monkeypatch):
+    """The second iteration asks the first one's question and takes its prompt from the cache."""
+    monkeypatch.setattr(Slots, "forget_prompts", lambda self: None)
+    world = lab.world(questions=[make_question("which gene ?", question_id="q")])
+    with pytest.raises(TrustError, match="iteration 1: sampler/gap_max="):
+        train_rl(lab.start(), world, lab.settings({"num_steps": 2}), tmp_path)
 
 
 def test_rollouts_whose_cache_belongs_to_older_weights_are_refused(lab):

@@ -1,6 +1,7 @@
 """Rollouts keep what was sampled, through the slots and through a file."""
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -49,6 +50,46 @@ def test_groups_lie_side_by_side_and_keep_their_ids():
     ]  # fmt: skip
     assert [rollout.valid for rollout in rollouts] == [True, True, False, False]
     assert rollouts[0].trajectory.answer.citations == ("G1",)
+
+
+@pytest.mark.parametrize("overlap", [True, False])
+def test_a_tool_that_hangs_costs_its_own_rollout_only(overlap):
+    """It hangs until the other three have ended, which without overlap they never do."""
+    ended, waited = [], []
+    others_ended = threading.Event()
+
+    class Hanging(Tools):
+        def call_many(self, calls):
+            if calls[0].arguments["query"] == "hang":
+                waited.append(others_ended.wait(5.0 if overlap else 0.2))
+                return [ToolResult(status=Status.TIMEOUT, text="no answer in time")]
+            return super().call_many(calls)
+
+    def note(count):
+        ended.append(count)
+        if sum(ended) == 3:
+            others_ended.set()
+
+    tokenizer = byte_tokenizer()
+    hang = ParsedTurn(calls=(ToolCall(name="search", arguments={"query": "hang"}),))
+
+    def script(rollout_id, turn):
+        first = hang if rollout_id == "a/0" else SEARCH
+        return completion_ids((first, ANSWER)[turn], tokenizer, "compact")
+
+    made = dataclasses.replace(
+        sampler(num_slots=4),
+        engine=ScriptedEngine(script, num_slots=4),
+        tools=Hanging(),
+        overlap_tools=overlap,
+    )
+    rollouts = made([make_question()] * 2, ["a", "b"], 2, note)
+    assert waited == [overlap]
+    # The model is told of the timeout and answers; nothing of it is in the other rollouts.
+    assert [rollout.trajectory.turns[0].results[0].status for rollout in rollouts] == [
+        Status.TIMEOUT, Status.OK, Status.OK, Status.OK,
+    ]  # fmt: skip
+    assert all(rollout.trajectory.answer is not None for rollout in rollouts)
 
 
 def test_tokens_are_those_the_engine_had():

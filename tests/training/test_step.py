@@ -16,6 +16,7 @@ from medr_jax.training.step import (
     make_evaluate,
     make_place,
     make_train_step,
+    num_used,
 )
 
 RNG = jax.random.key(0)
@@ -52,6 +53,30 @@ def test_the_denominator_is_the_whole_steps(num_micro):
     np.testing.assert_allclose(grads["slope"][...], [2.0])
     # loss: slope 2 times that = 4; the wrong value is 6.
     assert host_means(ratios) == {"loss": 4.0}
+
+
+def test_micro_batches_of_padding_are_not_computed():
+    """Their values are nan here: computed, they would show."""
+    padded = {
+        "values": np.concatenate([batch(2)["values"], np.full((3, 1, 3), np.nan, np.float32)]),
+        "mask": np.concatenate([batch(2)["mask"], np.ones((3, 1, 3), np.float32)]),
+        "segment_ids": np.concatenate(
+            [np.ones((2, 1, 3), np.int32), np.zeros((3, 1, 3), np.int32)]
+        ),
+    }
+    grads, ratios = jax.jit(
+        lambda params: gradients(loss_fn, params, padded, RNG, skip_empty=True)
+    )(params())
+    np.testing.assert_allclose(grads["slope"][...], [2.0])
+    assert host_means(ratios) == {"loss": 4.0}
+    assert not np.isfinite(gradients(loss_fn, params(), padded, RNG)[0]["slope"][...]).all()
+
+
+def test_an_empty_micro_batch_in_between_is_computed():
+    segment_ids = np.zeros((4, 1, 3), np.int32)
+    assert int(num_used({"segment_ids": segment_ids})) == 1  # never none: shapes need one
+    segment_ids[2, 0, 1] = 1
+    assert int(num_used({"segment_ids": segment_ids})) == 3
 
 
 def test_a_batch_without_anything_to_train_on_has_no_gradient():

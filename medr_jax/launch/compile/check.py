@@ -60,9 +60,10 @@ class CompileConfig:
     num_slices: int = 1  # joined by the data-centre network, along the data axis
     programs: list[ProgramName] = field(default_factory=lambda: list(ProgramName))
     effort: Effort = Effort.O1
-    inference_dtype: str = "bfloat16"  # of stored parameters, in all programs but sft
-    resident_kv_cache: bool = False  # also in memory: the sampler's cache (RL)
-    resident_reference: bool = False  # also in memory: a reference policy's parameters (RL)
+    inference_dtype: str = "bfloat16"  # of stored parameters that are not trained
+    # What else is in memory. The rl programs count all that an RL run holds by themselves.
+    resident_kv_cache: bool = False  # the sampler's cache
+    resident_reference: bool = False  # a reference policy's parameters
     resident_gib: float = 0.0  # also in memory: anything else, GiB per device
     timeout_s: float = 3600.0  # of one compilation
 
@@ -107,15 +108,9 @@ def make_request(config: SimpleNamespace, program: ProgramName) -> Request:
     topology = parse_topology(asked.topology, asked.num_slices)
     mesh = config.mesh
     if mesh == MeshConfig():
-        mesh = topology.mesh(serve=program.serves, row_length=config.data.row_length)
-    settings = Settings(
-        model=config.model,
-        optimizer=config.optimizer,
-        training=config.training,
-        data=config.data,
-        sampling=config.sampling,
-        inference_dtype=asked.inference_dtype,
-    )
+        rows = config.rl.row_length if program.reinforces else config.data.row_length
+        mesh = topology.mesh(serve=program.serves, row_length=rows)
+    settings = _settings(config, program)
     _check(topology, mesh, settings, program)
     return Request(
         program=program,
@@ -126,6 +121,18 @@ def make_request(config: SimpleNamespace, program: ProgramName) -> Request:
         resident_kv_cache=asked.resident_kv_cache,
         resident_reference=asked.resident_reference,
         resident_gib=asked.resident_gib,
+    )
+
+
+def _settings(config: SimpleNamespace, program: ProgramName) -> Settings:
+    """RL has an optimizer, steps and a sampler of its own."""
+    prefix = "rl_" if program.reinforces else ""
+    return Settings(
+        model=config.model,
+        data=config.data,
+        inference_dtype=config.compile.inference_dtype,
+        rl=config.rl,
+        **{name: getattr(config, prefix + name) for name in ("optimizer", "training", "sampling")},
     )
 
 
@@ -142,7 +149,9 @@ def _check(topology: Topology, mesh: MeshConfig, settings: Settings, program: Pr
     shards = mesh.data * mesh.fsdp
     training, sampling = settings.training, settings.sampling
     rows, name = training.batch_rows // training.grad_accumulation, "training.batch_rows"
-    if program.serves:
+    if program.reinforces:
+        rows, name = settings.rl.micro_rows, "rl.micro_rows"
+    if program.samples:
         rows, name = sampling.num_slots, "sampling.num_slots"
     if rows % shards:
         raise ValueError(
@@ -196,6 +205,7 @@ def _artifact(request: Request, config: SimpleNamespace) -> Artifact:
         inputs={name: importlib.metadata.version(name) for name in VERSIONED},
         version=artifacts.code_version(
             *("medr_jax.models", "medr_jax.sharding", "medr_jax.sft", "medr_jax.training"),
+            *("medr_jax.rl.batch", "medr_jax.rl.loss", "medr_jax.rl.step"),
             *(
                 "medr_jax.sampling.engine",
                 "medr_jax.sampling.logits",

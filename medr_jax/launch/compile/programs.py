@@ -14,11 +14,15 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from medr_jax import sharding
-from medr_jax.loader.pipeline import BATCH_DTYPES, DataConfig
+from medr_jax.loader import pipeline
+from medr_jax.loader.pipeline import DataConfig
 from medr_jax.models.config import ModelConfig
 from medr_jax.models.kv_cache import KVCache
 from medr_jax.models.logprobs import token_logprobs
 from medr_jax.models.transformer import abstract_model
+from medr_jax.rl import step as rl_step
+from medr_jax.rl.batch import BATCH_DTYPES
+from medr_jax.rl.config import RLConfig
 from medr_jax.sampling import programs as sampling_programs
 from medr_jax.sampling.config import EngineConfig
 from medr_jax.sft import step as sft_step
@@ -35,11 +39,24 @@ class ProgramName(enum.Enum):
     logprob = "logprob"  # log-probabilities of a batch, as an RL step needs them
     prefill = "prefill"  # context into the cache of every slot
     decode = "decode"  # a chunk of sampled tokens for every slot
+    rl = "rl"  # policy loss, gradient, update; reference and cache beside it
+    rl_score = "rl_score"  # the trainer's log-probabilities of an iteration's rollouts
+    rl_decode = "rl_decode"  # the policy samples with the weights that are trained
 
     @property
     def serves(self) -> bool:
         """Whether it runs on the mesh for sampling rather than on the one for training."""
         return self in (ProgramName.prefill, ProgramName.decode)
+
+    @property
+    def samples(self) -> bool:
+        """Whether its rows are the sampler's slots."""
+        return self.serves or self is ProgramName.rl_decode
+
+    @property
+    def reinforces(self) -> bool:
+        """Whether it is a part of an RL run, all of which share one mesh and its memory."""
+        return self in (ProgramName.rl, ProgramName.rl_score, ProgramName.rl_decode)
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
@@ -51,7 +68,8 @@ class Settings:
     training: TrainingConfig
     data: DataConfig
     sampling: EngineConfig
-    inference_dtype: str = "bfloat16"  # stored parameters of all programs but sft
+    inference_dtype: str = "bfloat16"  # of parameters that are stored for inference only
+    rl: RLConfig = dataclasses.field(default_factory=RLConfig)
 
 
 class Program(NamedTuple):
@@ -60,6 +78,7 @@ class Program(NamedTuple):
     step: Any
     arguments: tuple
     parts: dict[str, Any]  # what is in memory for it: name -> tree of shapes with shardings
+    beside: dict[str, Any] = {}  # what a run also has in memory, and this program does not see
 
 
 def _sft(settings: Settings, mesh: Mesh) -> Program:
@@ -105,15 +124,24 @@ def _prefill(settings: Settings, mesh: Mesh) -> Program:
 
 
 def _decode(settings: Settings, mesh: Mesh) -> Program:
+    return _sampling(settings, mesh, "decode", _decode_batch(settings, mesh))
+
+
+def _decode_batch(settings: Settings, mesh: Mesh) -> tuple:
     sizes = sampling_programs.sizes(settings.sampling, mesh)
     rows = sizes.parts * sizes.decode_rows[-1]
     per_row = jax.ShapeDtypeStruct((rows,), jnp.int32)
-    batch = (per_row, per_row, jax.ShapeDtypeStruct((rows, 2), jnp.uint32), per_row)
-    return _sampling(settings, mesh, "decode", batch)
+    return per_row, per_row, jax.ShapeDtypeStruct((rows, 2), jnp.uint32), per_row
 
 
 def _sampling(settings: Settings, mesh: Mesh, name: str, batch: tuple) -> Program:
     graph, params = _inference_model(settings, mesh)
+    return _sampling_with(graph, params, settings, mesh, name, batch)
+
+
+def _sampling_with(
+    graph: Any, params: Any, settings: Settings, mesh: Mesh, name: str, batch: tuple
+) -> Program:
     cache = kv_cache(settings, mesh)
     # Which ids stop a turn or are banned does not change the size of anything.
     built = sampling_programs.build(graph, settings.sampling, mesh, (1,), (0,))
@@ -122,11 +150,79 @@ def _sampling(settings: Settings, mesh: Mesh, name: str, batch: tuple) -> Progra
     return Program(step, (params, cache, *batch), parts)
 
 
+class _Run(NamedTuple):
+    """What an RL run holds on its mesh all the time."""
+
+    made: rl_step.RL
+    optimizer: Any
+    reference: Any  # a copy of the first parameters, as they are stored
+    kv_cache: KVCache
+
+
+def _rl_run(settings: Settings, mesh: Mesh) -> _Run:
+    made = rl_step.build(
+        abstract_model(settings.model),
+        settings.optimizer,
+        settings.training,
+        settings.rl,
+        mesh,
+        rl_step.Distribution(settings.sampling.temperature, (0,)),
+        make_state=abstract_state,
+    )
+    state = made.state
+    optimizer = (state.opt_state, state.step, state.rng)
+    return _Run(made, optimizer, state.params, kv_cache(settings, mesh))
+
+
+def _rl(settings: Settings, mesh: Mesh) -> Program:
+    run, rl = _rl_run(settings, mesh), settings.rl
+    batch = _rl_batch(settings, mesh, rl.num_prompts // rl.num_minibatches, BATCH_DTYPES)
+    parts = {"parameters": run.made.state.params, "optimizer": run.optimizer, "batch": batch}
+    beside = {"reference": run.reference, "kv_cache": run.kv_cache}
+    return Program(run.made.step, (run.made.state, batch), parts, beside)
+
+
+def _rl_score(settings: Settings, mesh: Mesh) -> Program:
+    run = _rl_run(settings, mesh)
+    dtypes = {name: BATCH_DTYPES[name] for name in rl_step.SCORED}
+    batch = _rl_batch(settings, mesh, settings.rl.num_prompts, dtypes)
+    params = run.made.state.params
+    beside = {
+        "optimizer": run.optimizer,
+        "reference": run.reference,
+        "kv_cache": run.kv_cache,
+    }
+    return Program(
+        run.made.measure, (params, batch), {"parameters": params, "batch": batch}, beside
+    )
+
+
+def _rl_decode(settings: Settings, mesh: Mesh) -> Program:
+    run = _rl_run(settings, mesh)
+    beside = {"optimizer": run.optimizer, "reference": run.reference}
+    params = run.made.state.params
+    program = _sampling_with(
+        run.made.graph, params, settings, mesh, "decode", _decode_batch(settings, mesh)
+    )
+    return program._replace(beside=beside)
+
+
+def _rl_batch(
+    settings: Settings, mesh: Mesh, num_prompts: int, dtypes: dict[str, Any]
+) -> dict[str, jax.ShapeDtypeStruct]:
+    rl = settings.rl
+    num_micro = -(-num_prompts * rl.group_size // rl.micro_rows)
+    return _arrays((num_micro, rl.micro_rows, rl.row_length), dtypes, mesh)
+
+
 PROGRAMS: dict[ProgramName, Callable[[Settings, Mesh], Program]] = {
     ProgramName.sft: _sft,
     ProgramName.logprob: _logprob,
     ProgramName.prefill: _prefill,
     ProgramName.decode: _decode,
+    ProgramName.rl: _rl,
+    ProgramName.rl_score: _rl_score,
+    ProgramName.rl_decode: _rl_decode,
 }
 
 
@@ -163,9 +259,13 @@ def _inference_model(settings: Settings, mesh: Mesh) -> tuple[Any, Any]:
 
 def _batch(settings: Settings, mesh: Mesh, num_micro: int) -> dict[str, jax.ShapeDtypeStruct]:
     rows = settings.training.batch_rows // num_micro
-    shape = (num_micro, rows, settings.data.row_length)
+    return _arrays((num_micro, rows, settings.data.row_length), pipeline.BATCH_DTYPES, mesh)
+
+
+def _arrays(
+    shape: tuple[int, ...], dtypes: dict[str, Any], mesh: Mesh
+) -> dict[str, jax.ShapeDtypeStruct]:
     place = batch_sharding(mesh)
     return {
-        name: jax.ShapeDtypeStruct(shape, dtype, sharding=place)
-        for name, dtype in BATCH_DTYPES.items()
+        name: jax.ShapeDtypeStruct(shape, dtype, sharding=place) for name, dtype in dtypes.items()
     }

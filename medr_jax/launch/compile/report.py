@@ -43,8 +43,11 @@ def mesh_text(request: Request) -> str:
 def sizes_text(request: Request) -> str:
     """Rows and their length, or slots and theirs."""
     settings = request.settings
-    if request.program.serves:
+    if request.program.samples:
         return f"{settings.sampling.num_slots} slots of {settings.sampling.max_length} tokens"
+    if request.program.reinforces:
+        rl = settings.rl
+        return f"{rl.num_prompts} x {rl.group_size} rollouts of {rl.row_length} tokens"
     return f"{settings.training.batch_rows} rows of {settings.data.row_length} tokens"
 
 

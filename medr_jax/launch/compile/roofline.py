@@ -47,8 +47,12 @@ class Roofline:
 
 def work(program: ProgramName, settings: Settings, mesh: MeshConfig) -> Work:
     """Lower bounds on what one step of the program does on this mesh."""
-    if program is ProgramName.sft:
+    if program in (ProgramName.rl, ProgramName.rl_score):
+        settings = _full_rows(settings, program)
+    if program in (ProgramName.sft, ProgramName.rl):
         return _train(settings, mesh)
+    if program is ProgramName.rl_score:
+        program = ProgramName.logprob
     if program is ProgramName.logprob:
         rows, length = settings.training.batch_rows, settings.data.row_length
         return _forward(settings, mesh, rows, length, (length + 1) / 2, head=True)
@@ -56,7 +60,7 @@ def work(program: ProgramName, settings: Settings, mesh: MeshConfig) -> Work:
     new = max(sampling.prefill_widths) if program is ProgramName.prefill else 1
     keys = float(sampling.max_length)
     done = _forward(
-        settings, mesh, sampling.num_slots, new, keys, head=program is ProgramName.decode
+        settings, mesh, sampling.num_slots, new, keys, head=program is not ProgramName.prefill
     )
     shards = mesh.data * mesh.fsdp
     tensor = mesh.tensor if settings.model.num_kv_heads % mesh.tensor == 0 else 1
@@ -103,6 +107,21 @@ _SERVE = (
     "2*P*tokens + 4*L*N*H*tokens*S, S = sampling.max_length (all of the cache is read), "
     "P = L*P_layer, and V*D more for decode"
 )
+
+
+def _full_rows(settings: Settings, program: ProgramName) -> Settings:
+    """An RL step's rows as those of a batch, if each rollout filled one: the most there can be."""
+    rl = settings.rl
+    rows = rl.num_prompts * rl.group_size
+    if program is ProgramName.rl:
+        rows //= rl.num_minibatches
+    return dataclasses.replace(
+        settings,
+        data=dataclasses.replace(settings.data, row_length=rl.row_length),
+        training=dataclasses.replace(
+            settings.training, batch_rows=rows, grad_accumulation=max(1, rows // rl.micro_rows)
+        ),
+    )
 
 
 def _train(settings: Settings, mesh: MeshConfig) -> Work:

@@ -116,6 +116,7 @@ def _weigh(request: Request, program: Program, analysis: Any, mesh: jax.sharding
         resident += bytes_per_device(kv_cache(request.settings, mesh))
     if request.resident_reference:
         resident += bytes_per_device(inference_params(request.settings, mesh))
+    resident += sum(map(bytes_per_device, program.beside.values()))
     names = ("parameters", "optimizer", "batch", "kv_cache")
     return Memory(
         **{name: bytes_per_device(program.parts.get(name)) for name in names},

@@ -14,6 +14,7 @@ from medr_jax.launch.compile.roofline import roofline
 from medr_jax.launch.compile.worker import Memory, Request, Result
 from medr_jax.launch.stages import PathsConfig
 from medr_jax.loader.pipeline import DataConfig
+from medr_jax.rl.config import RLConfig
 from medr_jax.sampling.engine import EngineConfig
 from medr_jax.sharding import MeshConfig
 from medr_jax.testing.models import small_config
@@ -30,6 +31,10 @@ def configs(tmp_path=None, **changes) -> SimpleNamespace:
         "training": TrainingConfig(batch_rows=4),
         "data": DataConfig(row_length=16),
         "sampling": EngineConfig(num_slots=4, max_length=16),
+        "rl": RLConfig(num_prompts=2, group_size=2, micro_rows=4, row_length=16),
+        "rl_optimizer": OptimizerConfig(learning_rate=1e-6),
+        "rl_training": TrainingConfig(num_steps=7),
+        "rl_sampling": EngineConfig(num_slots=8, max_length=16),
         "paths": PathsConfig(artifacts=str(tmp_path)),
         "run_dir": tmp_path,
     }
@@ -54,6 +59,22 @@ def test_a_request_survives_json(tmp_path):
     assert request.mesh == MeshConfig(tensor=4)  # the slice's own
     jsonl.write(tmp_path / "request.json", [request])
     assert list(jsonl.read(tmp_path / "request.json", Request)) == [request]
+
+
+def test_rl_programs_are_built_from_rl_s_own_configs(tmp_path):
+    config = configs(mesh=MeshConfig(fsdp=4))
+    for name in (ProgramName.rl, ProgramName.rl_score, ProgramName.rl_decode):
+        request = make_request(config, name)
+        settings = request.settings
+        assert (settings.optimizer, settings.training, settings.sampling, settings.rl) == (
+            *(config.rl_optimizer, config.rl_training, config.rl_sampling, config.rl),
+        )
+        jsonl.write(tmp_path / "request.json", [request])
+        assert list(jsonl.read(tmp_path / "request.json", Request)) == [request]
+        assert result_of(request).roofline.tokens == (8 if name is ProgramName.rl_decode else 64)
+    config.rl.micro_rows = 3
+    with pytest.raises(ValueError, match="rl.micro_rows: 3 rows at once"):
+        make_request(config, ProgramName.rl)
 
 
 @pytest.mark.parametrize(

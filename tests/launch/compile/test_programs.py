@@ -13,6 +13,9 @@ from medr_jax.launch.compile import programs
 from medr_jax.launch.compile.programs import PROGRAMS, ProgramName, Settings, bytes_per_device
 from medr_jax.loader.pipeline import DataConfig, evaluation_batches
 from medr_jax.models.kv_cache import KVCache
+from medr_jax.rl import step as rl_step
+from medr_jax.rl.batch import BATCH_DTYPES
+from medr_jax.rl.config import RLConfig
 from medr_jax.sampling.engine import Engine, EngineConfig
 from medr_jax.sft import step as sft_step
 from medr_jax.testing.models import one_device, small_config, small_model
@@ -30,6 +33,14 @@ def settings(optimizer: OptimizerName = OptimizerName.adamw) -> Settings:
         sampling=EngineConfig(num_slots=3, max_length=16, chunk_steps=2, prefill_widths=[4]),
         inference_dtype="float32",
     )
+
+
+DISTRIBUTION = rl_step.Distribution(1.0, (0,))
+
+
+def rl_settings() -> Settings:
+    rl = RLConfig(num_prompts=2, group_size=4, micro_rows=2, row_length=16)
+    return dataclasses.replace(settings(), rl=rl)
 
 
 def real_batch(rows: int, length: int) -> dict[str, np.ndarray]:
@@ -99,6 +110,51 @@ def test_logprobs_are_the_model_s(monkeypatch):
         assert shapes(program.arguments[1]) == shapes(batch)
         got = jax.eval_shape(program.step, params, batch)
     assert got.shape == (4, 8)
+
+
+def test_the_rl_step_is_the_one_that_trains():
+    asked, mesh = rl_settings(), one_device()
+    program = PROGRAMS[ProgramName.rl](asked, mesh)
+    with jax.set_mesh(mesh):
+        made = rl_step.build(
+            small_model(), asked.optimizer, asked.training, asked.rl, mesh, DISTRIBUTION
+        )
+        rows = {name: np.zeros((8, 16), dtype) for name, dtype in BATCH_DTYPES.items()}
+        batch = made.place(rows)
+        assert shapes(program.arguments[0]) == shapes(made.state)
+        assert shapes(program.arguments[1]) == shapes(batch)
+        traced = program.step.trace(*program.arguments).jaxpr
+        assert str(traced) == str(made.step.trace(made.state, batch).jaxpr)
+
+
+def test_rl_programs_count_all_that_a_run_holds():
+    asked, mesh = rl_settings(), one_device()
+    params, moments = (bytes_per_device(tree) for tree in _held(asked, mesh))
+    cache = bytes_per_device(programs.kv_cache(asked, mesh))
+    found = {
+        name.value: {part: bytes_per_device(tree) for part, tree in held(name, asked, mesh).items()}
+        for name in (ProgramName.rl, ProgramName.rl_score, ProgramName.rl_decode)
+    }
+    expected = {"parameters": params, "optimizer": moments, "reference": params, "kv_cache": cache}
+    for name, parts in found.items():
+        assert {part: parts[part] for part in expected} == expected, name
+    assert moments > 2 * params  # Adam's two moments and the counters
+    # 8 rollouts: 8 rows of 16 tokens and 9 arrays of 4 bytes; the scorer reads 4 of them.
+    assert (found["rl"]["batch"], found["rl_score"]["batch"]) == (8 * 16 * 9 * 4, 8 * 16 * 4 * 4)
+
+
+def held(name, asked, mesh):
+    program = PROGRAMS[name](asked, mesh)
+    assert not program.parts.keys() & program.beside.keys()  # nothing is counted twice
+    return program.parts | program.beside
+
+
+def _held(asked, mesh):
+    with jax.set_mesh(mesh):
+        state = rl_step.build(
+            small_model(), asked.optimizer, asked.training, asked.rl, mesh, DISTRIBUTION
+        ).state
+    return state.params, (state.opt_state, state.step, state.rng)
 
 
 def test_an_abstract_cache_is_like_a_real_one():

@@ -1,0 +1,99 @@
+"""From an arm's name to a trained policy; stages that arms have in common are made once."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+from medr_jax import jsonl
+from medr_jax.artifacts import Artifact, Outcome
+from medr_jax.data import tfds_builder
+from medr_jax.launch import rl as rl_stage
+from medr_jax.launch import stages, training
+from medr_jax.launch.study.config import ARMS, Arm, Data
+from medr_jax.trajectories import flaws
+from medr_jax.types import Trajectory
+
+FILTER_VERSION = "1"
+"""Raise it when a change of code filters otherwise."""
+
+NUM_SHARDS = 4
+
+
+class Trained(NamedTuple):
+    """A policy and the runs that made it, the first one first; the last one's is the policy."""
+
+    runs: tuple[Artifact, ...]
+    dataset: Artifact  # whose held-out questions it is asked
+
+    @property
+    def folder(self) -> Path:
+        """The policy's."""
+        return self.runs[-1].path
+
+
+def train_arm(config: SimpleNamespace, name: str, seed: int) -> Trained:
+    """Trains the arm with a seed, or finds what is trained already."""
+    arm = ARMS[name]
+    config = arm_config(config, arm, seed)
+    dataset = stages.synthesize(config)
+    learned = without_mistakes(config, dataset) if arm.data is Data.filtered else dataset
+    tokenizer = stages.tokenizer(config, dataset)  # of one set of texts in all three arms
+    sft = training.sft(config, learned, tokenizer)[1]
+    if not arm.rl:
+        return Trained((sft,), dataset)
+    config.checkpoint = str(sft.path)
+    return Trained((sft, rl_stage.rl(config)[1]), dataset)
+
+
+def arm_config(config: SimpleNamespace, arm: Arm, seed: int) -> SimpleNamespace:
+    """The run's config as the arm and the seed change it."""
+    changed = SimpleNamespace(**vars(config))
+    if arm.data is Data.clean:
+        changed.synthesis = config.clean_synthesis
+    steps = config.training.num_steps + arm.more_sft * config.study.extra_sft_steps
+    changed.training = dataclasses.replace(config.training, seed=seed, num_steps=steps)
+    changed.rl_training = dataclasses.replace(config.rl_training, seed=seed)
+    rewards = dataclasses.replace(config.rl.rewards, **dict(arm.rewards))
+    changed.rl = dataclasses.replace(config.rl, rewards=rewards)
+    changed.checkpoint, changed.replay = "", ""
+    return changed
+
+
+def without_mistakes(config: SimpleNamespace, dataset: Artifact) -> Artifact:
+    """The dataset less the training demonstrations that are labelled with a mistake."""
+    rows_path = dataset.path / "dataset"
+
+    def build(path: Path) -> Outcome:
+        rows = {split: read(rows_path, split) for split in ("train", "dev", "test")}
+        before = len(rows["train"])
+        rows["train"] = [row for row in rows["train"] if not has_mistake(row)]
+        counts = {split: len(found) for split, found in rows.items()}
+        counts["left_out"] = before - len(rows["train"])
+        content_hash = jsonl.content_hash(row for found in rows.values() for row in found)
+        metadata = tfds_builder.read_metadata(rows_path) | {"counts": counts}
+        metadata["content_hash"] = content_hash
+        tfds_builder.write_dataset(path / "dataset", rows, metadata, num_shards=NUM_SHARDS)
+        return Outcome(content_hash=content_hash, counts=counts)
+
+    return stages.run_stage(
+        config,
+        "filtered",
+        settings={"without": sorted(map(str, flaws.MISTAKES))},
+        inputs={"synthesis": dataset.content_hash},
+        version=FILTER_VERSION,
+        build=build,
+        shown=("train", "left_out"),
+    )
+
+
+def read(path: Path, split: str) -> Sequence[Trajectory]:
+    """A split's trajectories; none where it has none."""
+    counts = tfds_builder.read_metadata(path)["counts"]
+    return list(tfds_builder.read_trajectories(path, split)) if counts.get(split) else []
+
+
+def has_mistake(trajectory: Trajectory) -> bool:
+    """Whether the demonstration was made to do something wrong that stays."""
+    return any(flaw in flaws.MISTAKES for flaw, _ in flaws.labelled(trajectory))
