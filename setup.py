@@ -71,6 +71,8 @@ setup(
         "serve": ["fastapi>=0.115", "uvicorn>=0.31.1", "mcp>=2.2,<3"],
         "parity": ["torch>=2.6", "transformers>=5.0", "peft>=0.18"],
         "track": ["tensorboardX>=2.6", "wandb>=0.19"],
+        "sweep": ["hydra-joblib-launcher>=1.2", "hydra-submitit-launcher>=1.2"],
+        "ray": ["hydra-ray-launcher>=1.2"],
     },
     classifiers=[
         "Programming Language :: Python :: 3.11",

@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,7 +61,9 @@ def _typed(raw: DictConfig) -> dict:
 
 def _friendly(task: Callable, config: SimpleNamespace, overrides: list[str]) -> object:
     try:
-        record.write_run_record(config.run_dir, overrides=overrides)
+        # By its file: in a process of a sweep, __main__ is the launcher's.
+        module = f"experiments.{Path(task.__code__.co_filename).stem}"
+        record.write_run_record(config.run_dir, module=module, overrides=overrides)
         return task(config)
     except ValueError as problem:
         console.error(str(problem))
@@ -76,9 +79,11 @@ def _friendly(task: Callable, config: SimpleNamespace, overrides: list[str]) -> 
 def _about_a_file(problem: OSError) -> str:
     """What a user can do about it. Raises ``problem`` again where that is nothing."""
     if problem.errno == errno.ENOSPC:
+        known = problem.strerror in (None, os.strerror(errno.ENOSPC))
+        detail = "" if known else f": {problem.strerror}"
         return (
-            f"no space left on the disk ({problem.filename or 'unknown file'}); free some and "
-            "run the same command again: finished stages are kept"
+            f"no space left on the disk ({problem.filename or 'unknown file'}){detail}; free some "
+            "and run the same command again: finished stages are kept"
         )
     if problem.errno in _WRONG_PATH and problem.filename:
         return (

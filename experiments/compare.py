@@ -1,5 +1,7 @@
 """A table of training runs. In: run directories, or sweeps of them. Out: Markdown, a plot.
 
+Runs that differ in their seed only are also shown together: mean and 95% interval.
+
 python -m experiments.compare runs/sft-sweep/2026-11-02_10-00-00 --plot losses.png
 """
 
@@ -24,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         console.error(str(problem))
         return 2
     print(compare.comparison_table(runs))
+    if over_seeds := compare.seeds_table(runs):
+        print(f"\nRuns that differ in their seed only:\n\n{over_seeds}")
     if options.plot:
         compare.plot_comparison(runs, options.plot)
     return 0

@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -66,10 +65,10 @@ def environment() -> dict[str, object]:
     }
 
 
-def write_run_record(run_dir: Path, *, overrides: list[str]) -> None:
+def write_run_record(run_dir: Path, *, module: str, overrides: list[str]) -> None:
     """Writes ``run.json``; the resolved config lies beside it, written by Hydra."""
     facts = {
-        "command": f"python -m {_module_name()} {' '.join(overrides)}".strip(),
+        "command": f"python -m {module} {' '.join(overrides)}".strip(),
         "overrides": overrides,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         **environment(),
@@ -90,8 +89,3 @@ def link_artifact(run_dir: Path | None, artifact: Artifact) -> None:
         "reused": artifact.reused,
     }
     path.write_text(json.dumps(links, indent=1) + "\n", encoding="utf-8")
-
-
-def _module_name() -> str:
-    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    return spec.name if spec else Path(sys.argv[0]).name

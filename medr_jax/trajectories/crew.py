@@ -3,6 +3,7 @@
 import concurrent.futures
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.context
 import os
 import signal
 import threading
@@ -53,7 +54,7 @@ class Crew:
         if self._num_workers > 1:
             self._pool = concurrent.futures.ProcessPoolExecutor(
                 self._num_workers,
-                mp_context=multiprocessing.get_context("spawn"),
+                mp_context=_spawning(),
                 initializer=_start_worker,
                 initargs=(self._make_bench,),
             )
@@ -84,6 +85,16 @@ class Crew:
                 "a worker process died, perhaps for lack of memory; run the same command with "
                 "synthesis.num_workers=1, finished work is kept"
             ) from error
+
+
+def _spawning() -> multiprocessing.context.SpawnContext:
+    """Spawned processes are told the default start method and must know it.
+
+    In a process of joblib's, which runs the jobs of a sweep, it is joblib's own.
+    """
+    if multiprocessing.get_start_method() not in multiprocessing.get_all_start_methods():
+        multiprocessing.set_start_method("spawn", force=True)
+    return multiprocessing.get_context("spawn")
 
 
 def finished(path: Path, record_type: type[Record]) -> Record | None:

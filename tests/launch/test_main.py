@@ -1,4 +1,6 @@
 import errno
+import json
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -18,9 +20,18 @@ def run(problem, tmp_path):
     [
         (ValueError("training.num_steps=0: must be at least 1"), 2, "must be at least 1"),
         (KeyboardInterrupt(), 130, "run the same command to go on"),
-        (OSError(errno.ENOSPC, "No space left", "/x/y.npz"), 2, "no space left on the disk"),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "/x/y"), 2, "/x/y: Not a directory"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), 2, "name another file"),
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/x/y.npz"),
+            2,
+            "no space left on the disk (/x/y.npz); free some and run the same command again",
+        ),
+        (
+            OSError(errno.ENOSPC, "a checkpoint takes 9 bytes and 1 are free", "/x"),
+            2,
+            "the disk (/x): a checkpoint takes 9 bytes and 1 are free; free some",
+        ),
     ],
 )
 def test_what_a_user_did_ends_in_one_line(problem, code, words, tmp_path, capsys):
@@ -28,6 +39,15 @@ def test_what_a_user_did_ends_in_one_line(problem, code, words, tmp_path, capsys
         run(problem, tmp_path)
     assert stopped.value.code == code
     assert words in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_run_is_recorded_by_its_own_name_whatever_process_it_is_in(tmp_path):
+    with pytest.raises(SystemExit):
+        run(ValueError("x"), tmp_path)
+    # __main__ is pytest here, and the launcher in a process of a sweep.
+    assert json.loads((tmp_path / "run.json").read_text())["command"] == (
+        "python -m experiments.test_main"
+    )
 
 
 def test_a_fault_of_ours_keeps_its_traceback(tmp_path):

@@ -12,10 +12,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_run_record_names_code_packages_and_no_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-value")
-    record.write_run_record(tmp_path / "run", overrides=["training.num_steps=3"])
+    overrides = ["training.num_steps=3"]
+    record.write_run_record(tmp_path / "run", module="experiments.sft", overrides=overrides)
     text = (tmp_path / "run" / record.RUN).read_text()
     facts = json.loads(text)
     assert facts["overrides"] == ["training.num_steps=3"]
+    assert facts["command"] == "python -m experiments.sft training.num_steps=3"
     assert facts["packages"]["numpy"] and facts["python"]
     assert "sk-secret-value" not in text
 

@@ -69,3 +69,14 @@ def test_option_files_hold_overrides_of_known_fields_only():
         for path in sorted((CONFIGS / group).glob("*.yaml")):
             raw = OmegaConf.load(path)
             assert raw.defaults[0] == "schema" or path.stem in map(str, raw.defaults), path
+
+
+def test_the_slurm_launcher_composes():
+    pytest.importorskip("submitit", reason="composes its launcher (extra 'sweep')")
+    _schemas.register("paths")
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        overrides = ["hydra/launcher=slurm", "hydra.launcher.partition=gpu"]
+        launcher = compose("sft", overrides, return_hydra_config=True).hydra.launcher
+    assert launcher._target_.endswith("SlurmLauncher") and launcher.partition == "gpu"
+    assert launcher.max_num_timeout == 3

@@ -93,7 +93,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(store, capsys)
     found = store.restore(new_state())
     assert found.meta["step"] == 1
     message = "".join(capsys.readouterr().err.split())
-    assert "checkpoints/2" in message and "isdamaged" in message
+    assert "checkpoints/2isdamaged" in message and "movedto" in message
+    assert "tryingtheonebeforeit" in message
     assert store.steps() == [1], "moved aside, so that step 2 can be saved again"
     assert list((store.path.parent / "damaged").iterdir())
     save(store, 2)
@@ -152,7 +153,8 @@ def test_a_full_disk_is_an_error_before_anything_is_removed(store, monkeypatch):
     save(store, 1, 2)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(checkpoint.shutil, "disk_usage", lambda path: usage(100, 90, 10))
-    with pytest.raises(OSError, match="10 are free") as problem:
+    wanted = "a checkpoint takes .* bytes and 10 are free; older checkpoints are kept"
+    with pytest.raises(OSError, match=wanted) as problem:
         store.save(at_step(3), {}, {})
     assert problem.value.errno == errno.ENOSPC
     assert store.steps() == [1, 2]

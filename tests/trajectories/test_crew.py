@@ -1,3 +1,4 @@
+import multiprocessing.context
 import os
 
 import pytest
@@ -55,6 +56,17 @@ def test_results_are_files_whoever_works(tmp_path, num_workers):
     assert sorted(advanced) == [1, 2, 2]
     assert [result.total for result in results] == [103, 103, 109]
     assert (os.getpid() in {result.process for result in results}) == (num_workers == 1)
+
+
+def test_workers_start_in_a_process_of_a_sweep(tmp_path, monkeypatch):
+    class Loky(multiprocessing.context.SpawnContext):
+        _name = "loky"  # what joblib makes the default in its processes; others do not know it
+
+    default = multiprocessing.context._default_context
+    monkeypatch.setattr(default, "_actual_context", Loky())
+    with Crew(warm, 2, here=warm()) as crew:
+        crew.run(jobs(tmp_path, (1,), (2,)), lambda size: None)
+    assert [finished(tmp_path / f"{i}.json", Sum).total for i in range(2)] == [101, 102]
 
 
 def test_an_unreadable_result_is_to_be_redone(tmp_path):

@@ -103,7 +103,7 @@ def bench_loop(config: SimpleNamespace) -> Path:
     rounds = list(zip(source.loop_s[1:], source.bare_s[1:], strict=False))
     stalls = [loop / bare - 1.0 for loop, bare in rounds]
     facts = {
-        "command": command(),
+        "command": command("bench_loop"),
         "cpu": cpu_name(),
         "device": mesh.devices.flat[0].device_kind,
         "parameters": num_parameters(settings.model),
