@@ -8,7 +8,6 @@ import dataclasses
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +15,28 @@ from medr_jax import console, jsonl
 from medr_jax.artifacts import Outcome
 from medr_jax.data import card as cards
 from medr_jax.data import tfds_builder
+from medr_jax.data.drafts import Drafts, parts_of, run_jobs
 from medr_jax.diagnosis.diagnose import DiagnosisSource
 from medr_jax.graph.specialties import not_covered
-from medr_jax.questions.config import CHAINS, SPLITS, QuestionConfig
+from medr_jax.questions.config import SPLITS, QuestionConfig
 from medr_jax.questions.forms.make import take
-from medr_jax.questions.generate import assemble, seed_entities
-from medr_jax.questions.select import Cell
+from medr_jax.questions.generate import assemble
 from medr_jax.tools.config import ToolsConfig
 from medr_jax.trajectories import filter as filters
 from medr_jax.trajectories import shared
 from medr_jax.trajectories.config import SynthesisConfig
-from medr_jax.trajectories.crew import Crew, Job, finished
+from medr_jax.trajectories.crew import Crew
 from medr_jax.trajectories.difficulty import Difficulty
 from medr_jax.trajectories.workshop import (
     Attempt,
     Attempted,
     AttemptJob,
-    Drafted,
-    DraftJob,
     Setup,
     Workshop,
 )
 from medr_jax.types import Question, Record, Trajectory
 
 __all__ = ["SynthesisConfig", "synthesize"]
-
-JOBS_PER_WAVE = 8
-"""Shards of seeds between two looks at which questions are still wanted."""
 
 
 class Rejection(Record):
@@ -98,64 +92,16 @@ def _questions(
     chosen, rejected = {}, {}
     with console.bar("questions") as advance:
         for split in SPLITS:
-            drafts = _Drafts(workshop, crew, work, split, advance)
+            drafts = Drafts(workshop, crew, work, split, advance)
             config = workshop.setup.questions
             found = assemble(drafts.seeds, drafts.make, config.for_chains(), split)
             rejected[split] = drafts.rejections
             for form, number in config.form_sizes(split).items():
-                drafts = _Drafts(workshop, crew, work, split, advance, form)
+                drafts = Drafts(workshop, crew, work, split, advance, form)
                 found += take(drafts.seeds, drafts.make, number)
                 rejected[split] += drafts.rejections
             chosen[split] = found
     return chosen, rejected
-
-
-class _Drafts:
-    """Questions of a split's seeds, drafted in waves as they are asked for.
-
-    What a wave leaves out depends on the seeds before it, never on the number of workers.
-    """
-
-    def __init__(
-        self, workshop: Workshop, crew: Crew, work: Path, split: str, advance: Callable,
-        form: str = CHAINS,
-    ) -> None:  # fmt: skip
-        config = workshop.setup.questions.for_chains()
-        self.seeds: list[str] = []
-        if form != CHAINS:
-            self.seeds = workshop.form_maker.seeds(form, split)
-        elif config.size(split):
-            self.seeds = seed_entities(workshop.graph, config, split, workshop.splits)
-        self.rejections: Counter[str] = Counter()
-        self._seeds_per_job = workshop.setup.synthesis.seeds_per_job
-        self._crew, self._work, self._split, self._advance = crew, work, split, advance
-        self._form = form
-        self._ready: dict[str, tuple[Question, ...]] = {}
-        self._num_jobs = 0
-
-    def make(self, seed: str, closed: frozenset[Cell] = frozenset()) -> tuple[Question, ...]:
-        """The seed's questions; those of closed cells may be among them."""
-        if seed not in self._ready:
-            self._draft_wave(self.seeds.index(seed), closed)
-        return self._ready.pop(seed)
-
-    def _draft_wave(self, first: int, closed: frozenset[Cell]) -> None:
-        seeds = self.seeds[first : first + JOBS_PER_WAVE * self._seeds_per_job]
-        jobs = []
-        for part in _parts(seeds, self._seeds_per_job):
-            path = self._work / f"drafts-{self._split}-{self._form}-{self._num_jobs:05d}.json"
-            jobs.append(
-                DraftJob(
-                    path=str(path), split=self._split, seeds=part, closed=tuple(sorted(closed)),
-                    form=self._form,
-                )
-            )  # fmt: skip
-            self._num_jobs += 1
-        results = _run(self._crew, jobs, Drafted, self._advance)
-        for job in jobs:
-            drafted = results[job.path]
-            self._ready.update(zip(job.seeds, drafted.questions, strict=True))
-            self.rejections.update(drafted.rejections)
 
 
 def _attempts(
@@ -166,30 +112,17 @@ def _attempts(
     for split in SPLITS:
         # Questions of one seed meet the same documents, which the engine then has at hand.
         ordered = sorted(questions[split], key=lambda one: (one.chain.seed_id, one.question_id))
-        for number, part in enumerate(_parts(ordered, size)):
+        for number, part in enumerate(parts_of(ordered, size)):
             path = work / f"attempts-{split}-{number:05d}.json"
             jobs.append(AttemptJob(path=str(path), split=split, questions=part))
     with console.bar("trajectories", sum(map(len, questions.values()))) as advance:
-        results = _run(crew, jobs, Attempted, advance)
+        results = run_jobs(crew, jobs, Attempted, advance)
     attempts: dict[str, list[Attempt]] = {split: [] for split in SPLITS}
     for job in jobs:
         attempts[job.split] += results[job.path].attempts
     for found in attempts.values():
         found.sort(key=lambda attempt: attempt.question_id)
     return attempts
-
-
-def _run(
-    crew: Crew, jobs: Sequence[Job], record_type: type[Record], advance: Callable[[int], None]
-) -> dict[str, Any]:
-    """Results by path; jobs whose result is there already are not run again."""
-    results = {job.path: finished(Path(job.path), record_type) for job in jobs}
-    missing = [job for job in jobs if results[job.path] is None]
-    advance(sum(job.size for job in jobs) - sum(job.size for job in missing))
-    crew.run(missing, advance)
-    for job in missing:
-        (results[job.path],) = jsonl.read(job.path, record_type)
-    return results
 
 
 def _publish(
@@ -297,8 +230,3 @@ def _fingerprint(workshop: Workshop) -> str:
         settings.append(dataclasses.asdict(setup.diagnosis.config))
     identity = [settings, workshop.graph.content_hash, workshop.engine.content_hash]
     return hashlib.sha256(jsonl.encode(identity)).hexdigest()[:16]
-
-
-def _parts(items: Sequence, size: int) -> Iterator[tuple]:
-    for start in range(0, len(items), size):
-        yield tuple(items[start : start + size])

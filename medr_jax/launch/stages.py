@@ -179,6 +179,7 @@ def synthesize(
             "medr_jax.tools",
             "medr_jax.retrieval",
             "medr_jax.agent",
+            "medr_jax.data.drafts",
             "medr_jax.data.synthesize",
             "medr_jax.data.tfds_builder",
         ),
