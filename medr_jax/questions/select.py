@@ -118,9 +118,12 @@ def select(
 ) -> list[Question]:
     """The questions of a split, or as many as the shares allow, in order of question id.
 
-        Hop counts get their weights; at every hop count at least ``open_answer_share`` of the
-        answers are open-class. Of either class, starts get their weights, then answer kinds and
-    XX"""
+    Hop counts get their weights; at every hop count at least ``open_answer_share`` of the
+    answers are open-class. Of either class, starts get their weights, then answer kinds and
+    sequences of relations equal shares. Seeds that come first in ``rank`` are preferred, every
+    seed's first question before any second. Closed-class answers are taken evenly over values,
+    so that none can be guessed.
+    """
     by_hops: dict[int, dict[bool, list[Question]]] = {}
     for question in questions:
         if config.start_weights.get(start_of(question.chain), 0.0) > 0:
