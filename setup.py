@@ -29,7 +29,6 @@ INSTALL_REQUIRES = [
     "defusedxml>=0.7",
     "matplotlib>=3.9",
     "safetensors>=0.5",
-    "defusedxml>=0.7",
 ]
 
 DEV_REQUIRES = [
