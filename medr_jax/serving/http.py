@@ -25,6 +25,7 @@ _STATUSES = {
     Status.TOOL_ERROR: HTTPStatus.UNPROCESSABLE_ENTITY,
     Status.TIMEOUT: HTTPStatus.GATEWAY_TIMEOUT,
 }
+_STYLE = ".arguments th, .arguments td { text-align: left; }"
 _RESULT = "#/components/schemas/{name}"
 
 
@@ -54,7 +55,9 @@ def application(desk: Desk, facts: dict[str, Any], *, version: str) -> FastAPI:
     @app.get("/", include_in_schema=False)
     @app.get("/docs", include_in_schema=False)
     async def page() -> HTMLResponse:
-        return HTMLResponse(render("tools.html.j2", title=TITLE, notice=NOTICE, tools=schemas))
+        return HTMLResponse(
+            render("tools.html.j2", extra_style=_STYLE, title=TITLE, notice=NOTICE, tools=schemas)
+        )
 
     for schema in schemas:
         _add_tool(app, desk, schema)

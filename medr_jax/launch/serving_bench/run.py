@@ -97,7 +97,11 @@ def _address(addresses: Any, process: Any, transport: Transport) -> str:
 
 
 def _facts(bench: ServingBenchConfig) -> dict[str, Any]:
-    kept = [word for word in sys.argv[1:] if not word.startswith(("paths.", "hydra."))]
+    kept = [
+        word
+        for word in sys.argv[1:]
+        if not word.startswith(("paths.", "hydra.", "serving_bench.out="))
+    ]
     return record.environment() | {
         "command": " ".join(["python -m experiments.bench_serving", *kept]),
         "num_clients": bench.num_clients,
