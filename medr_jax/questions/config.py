@@ -33,7 +33,9 @@ class QuestionConfig:
     num_train: int = 1700
     num_dev: int = 300
     num_test: int = 400
-    forms: dict[str, float] = field(default_factory=lambda: {CHAINS: 1.0})
+    forms: dict[str, float] = field(
+        default_factory=lambda: {CHAINS: 1.0} | dict.fromkeys(FORMS[1:], 0.0)
+    )
     """Share of each form (see ``FORMS``). All settings from ``hop_weights`` on, but clues and
     their levels, concern ``forward_chain`` only."""
     hop_weights: list[float] = field(default_factory=lambda: [1.0, 1.0, 1.0, 1.0, 1.0])
@@ -47,7 +49,12 @@ class QuestionConfig:
     clue_weights: list[float] = field(default_factory=lambda: [0.15, 0.5, 0.35])
     """Share of clue sets with 1, 2 and 3 clues."""
     level_weights: dict[str, float] = field(
-        default_factory=lambda: {"name": 0.5, "synonym": 0.3, "definition": 0.2}
+        default_factory=lambda: {
+            "name": 0.5,
+            "synonym": 0.3,
+            "definition": 0.2,
+            "neighbourhood": 0.0,
+        }
     )
     """How a clue is said: its name, an exact synonym, its definition, or by the terms above and
     below it."""
@@ -132,7 +139,7 @@ class QuestionConfig:
 
     def for_chains(self) -> "QuestionConfig":
         """The settings of the forward chains among the questions."""
-        if self.forms.keys() == {CHAINS}:
+        if not any(self.forms.get(form, 0) for form in FORMS[1:]):
             return self
         rest = {
             f"num_{split}": (self.size(split) - sum(self.form_sizes(split).values()))
