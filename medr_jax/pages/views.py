@@ -181,6 +181,7 @@ class CardView:
     headlines: Sequence[Headline]
     distributions: Sequence[DistributionView]
     rollouts: Sequence[RolloutView]
+    facts: Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

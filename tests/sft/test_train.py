@@ -84,8 +84,8 @@ def test_who_leaves_most_out_is_told(dataset, tmp_path, capsys):
     assert f"{left_out} of " in said and "longer than data.row_length=53" in said
 
 
-def test_a_changed_tokenizer_is_noticed(trained, tmp_path):
-    with pytest.raises(ValueError, match="no such file"):
+def test_a_folder_that_is_no_run_is_named(tmp_path):
+    with pytest.raises(ValueError, match="no training folder"):
         load_policy(tmp_path)
 
 

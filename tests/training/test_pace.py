@@ -8,9 +8,10 @@ from medr_jax.training.pace import Pace, note
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that is set by hand."""
+    """A clock that is set by hand; the process spends 1.5 CPU seconds a second."""
     now = [100.0]
     monkeypatch.setattr(pace.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(pace.time, "process_time", lambda: 1.5 * now[0])
     return now
 
 
@@ -19,7 +20,7 @@ def test_by_hand(clock):
     clock[0] += 2.0
     timings = run.step(1, tokens=500)
     # 3e6 * 500 / (2 s * 1e9) = 0.75; 9 steps of 2 s are left.
-    assert timings == {"tokens_per_s": 250.0, "mfu": 0.75, "eta_s": 18.0}
+    assert timings == {"tokens_per_s": 250.0, "mfu": 0.75, "eta_s": 18.0, "cpu_s": 3.0}
     clock[0] += 50.0  # an evaluation
     run.restart()
     clock[0] += 1.0
