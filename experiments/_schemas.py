@@ -41,6 +41,7 @@ SCHEMAS = {
     "serving": "medr_jax.serving.config:ServingConfig",
     "serving_bench": "medr_jax.launch.serving_bench.config:ServingBenchConfig",
     "judge": "medr_jax.endpoint.config:EndpointConfig",
+    "grid": "medr_jax.launch.grid.config:GridConfig",
     "paths": "medr_jax.launch.stages:PathsConfig",
 }
 """Group -> the dataclass of its fields. Imported only for the groups that a stage uses, so a

@@ -5,8 +5,9 @@ python -m experiments.evaluate evaluation=dev checkpoint=artifacts/sft/012345678
 """
 
 from experiments._main import entry_point
+from medr_jax import console
+from medr_jax.eval import arms, tables
 from medr_jax.eval import evaluate as evaluation
-from medr_jax.eval import tables
 
 
 @entry_point(
@@ -32,11 +33,13 @@ from medr_jax.eval import tables
     "paths",
 )
 def main(config) -> None:
-    """Evaluates the model and its baselines and prints the tables."""
+    """Evaluates the model and its baselines; prints the tables and wrong answers by class."""
+    from medr_jax.eval.render import examples_text
     from medr_jax.launch.evaluation import evaluate
 
     folder = evaluate(config).artifact.path
     tables.show(tables.standard(evaluation.load_summaries(folder), evaluation.AGENTS))
+    console.say(examples_text(arms.examples(evaluation.load_results(folder))))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from medr_jax import console
-from medr_jax.eval import review, tables
+from medr_jax.eval import formats, review
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as problem:
         console.error(str(problem))
         return 2
-    print(tables.to_markdown(review.table(labels)))
+    print(formats.to_markdown(review.table(labels)))
     print("\n".join(review.faults(labels)))
     return 0
 

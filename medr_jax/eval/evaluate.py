@@ -54,6 +54,7 @@ _CODE = (
     "medr_jax.agent",
     "medr_jax.eval.baselines",
     "medr_jax.eval.config",
+    "medr_jax.eval.errors",
     "medr_jax.eval.evaluate",
     "medr_jax.eval.metrics",
     "medr_jax.eval.reading",

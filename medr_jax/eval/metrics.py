@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from medr_jax.eval import statistics
+from medr_jax.eval import errors, statistics
 from medr_jax.eval.statistics import Cell
 from medr_jax.grading import evidence, match
 from medr_jax.grading.evidence import DocumentText
@@ -15,6 +15,8 @@ METRICS = {
     "call_validity": "valid tool calls",
     "num_calls": "tool calls used",
     "next_entity": "queries that hit the next entity",
+    "words_written": "words written",
+    "words_read": "words read",
 }
 """Metric -> how a table names it."""
 
@@ -38,6 +40,9 @@ class Result(Record):
     num_next_entity: int  # of these, the ones whose hits held the next one
     unseen: bool = False  # diseases, genes and answer occur nowhere in the training text
     unseen_entities: bool = False  # diseases and genes occur nowhere; the answer may
+    failure: str = ""  # class of a wrong answer (``errors.Failure``); "" = right, or our fault
+    words_written: int = 0  # by the policy: thoughts, arguments of calls, answer
+    words_read: int = 0  # of what the tools showed
 
     @property
     def question(self) -> Question:
@@ -65,6 +70,8 @@ def grade(
     supporting = evidence.supporting_documents(trajectory, names, document_text)
     attempted, valid = count_calls(trajectory.turns)
     queries, next_entity = count_next_entity(trajectory, names)
+    written, read = count_words(trajectory)
+    is_wrong = not correct and trajectory.status not in _OUR_FAULT
     return Result(
         agent=agent,
         trajectory=trajectory,
@@ -78,7 +85,23 @@ def grade(
         num_next_entity=next_entity,
         unseen=unseen,
         unseen_entities=unseen_entities,
+        failure=errors.classify(trajectory, names).value if is_wrong else "",
+        words_written=written,
+        words_read=read,
     )
+
+
+def count_words(trajectory: Trajectory) -> tuple[int, int]:
+    """(written by the policy, shown by the tools), split at white space."""
+    written, read = [], []
+    for turn in trajectory.turns:
+        written.append(turn.thought)
+        written += [str(value) for call in turn.calls for value in call.arguments.values()]
+        written.append(turn.answer.text if turn.answer else "")
+        for result in turn.results:
+            read.append(result.text)
+            read += [f"{hit.title} {hit.snippet}" for hit in result.hits]
+    return len(" ".join(written).split()), len(" ".join(read).split())
 
 
 def count_calls(turns: Sequence[Turn]) -> tuple[int, int]:
@@ -127,7 +150,8 @@ class Summary(Record):
     """An agent's numbers: group of questions -> metric -> number with interval.
 
     Groups: "all", "open" (answer is a disease, phenotype or gene), "unseen",
-    "unseen entities", "hops=2", "specialty=...", "answer=...".
+    "unseen entities", "hops=2", "specialty=...", "answer=...", "form=..." (of the question),
+    "tool=..." (called at least once; "none").
     """
 
     agent: str
@@ -138,6 +162,7 @@ class Summary(Record):
     identity: str = ""  # hash of what determines the results
     seed: int = 0  # of the model's training
     seconds: float = 0.0
+    failures: dict[str, dict[str, int]] = {}  # group -> class of wrong answers -> how many
 
 
 def summarize(agent: str, results: Sequence[Result], *, seed: int = 0) -> Summary:
@@ -158,7 +183,16 @@ def summarize(agent: str, results: Sequence[Result], *, seed: int = 0) -> Summar
         num_questions=len(results),
         num_infra_failed=len(results) - len(graded),
         seed=seed,
+        failures={name: _failures(members) for name, members in sorted(groups.items())},
     )
+
+
+def _failures(results: Sequence[Result]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for result in results:
+        if result.failure:
+            counts[result.failure] = counts.get(result.failure, 0) + 1
+    return dict(sorted(counts.items()))
 
 
 def groups_of(result: Result) -> list[str]:
@@ -171,6 +205,9 @@ def groups_of(result: Result) -> list[str]:
         names.append("unseen")
     if result.unseen_entities:
         names.append("unseen entities")
+    names.append(f"form={question.form}")
+    tools = sorted({call.name for turn in result.trajectory.turns for call in turn.calls})
+    names += [f"tool={tool}" for tool in tools or ("none",)]
     return names + [f"specialty={specialty}" for specialty in question.specialties]
 
 
@@ -192,4 +229,6 @@ def measure(results: Sequence[Result]) -> dict[str, Cell]:
         "call_validity": ratio("valid_calls", "attempted_calls"),
         "num_calls": statistics.bootstrap_mean(calls),
         "next_entity": ratio("num_next_entity", "num_queries"),
+        "words_written": statistics.bootstrap_mean([result.words_written for result in results]),
+        "words_read": statistics.bootstrap_mean([result.words_read for result in results]),
     }

@@ -1,4 +1,4 @@
-"""One table structure, shown on the console, as JSON and as Markdown."""
+"""One table structure, and the tables of an evaluation; ``formats`` writes them to files."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,6 +7,7 @@ import rich.table
 from rich.text import Text
 
 from medr_jax.eval import statistics
+from medr_jax.eval.errors import RULES, Failure
 from medr_jax.eval.metrics import METRICS, Summary
 from medr_jax.eval.statistics import Cell
 from medr_jax.types import Record
@@ -14,7 +15,7 @@ from medr_jax.types import Record
 NOT_RUN = "not run"
 NOTHING = "–"  # run, but there was nothing to count
 _FILE_WIDTH = 160
-COUNTS = frozenset({"num_calls"})
+COUNTS = frozenset({"num_calls", "words_written", "words_read"})
 """Metrics that are counts; all others are shares."""
 
 LABELS = {
@@ -73,7 +74,8 @@ def cell_text(cell: Cell | None, *, count: bool = False) -> str:
         return NOTHING
     interval = interval_text(cell, count=count)
     bounds = f" [{interval}]" if interval else ""
-    return f"{number(cell.value, count=count)}{bounds} n={cell.n}"
+    n = f" n={cell.n}" if cell.n else ""  # a number from elsewhere comes without one
+    return f"{number(cell.value, count=count)}{bounds}{n}"
 
 
 def standard(
@@ -95,6 +97,10 @@ def standard(
         name = LABELS.get(main_agent, main_agent).capitalize()
         found.append(group_table(summary, "specialty", f"{name} by specialty"))
         found.append(group_table(summary, "answer", f"{name} by kind of answer"))
+        found.append(group_table(summary, "tool", f"{name} by tool called"))
+        found.append(group_table(summary, "form", f"{name} by form of question"))
+        found.append(failures_table(summary, "hops", f"Wrong answers: {name.lower()}, by hops"))
+        found.append(failures_table(summary, "specialty", "The same by specialty"))
     return found
 
 
@@ -171,6 +177,7 @@ def group_table(summary: Summary, prefix: str, title: str) -> Table:
     groups = [group for group in summary.groups if group.startswith(f"{prefix}=")]
     groups.sort(key=lambda group: (-(summary.groups[group]["exact_match"].n), group))
     shown = ("exact_match", "supported_match", "next_entity", "num_calls")
+    shown += ("words_written", "words_read")
     return Table(
         title=title,
         columns=tuple(METRICS[metric] for metric in shown),
@@ -182,6 +189,23 @@ def group_table(summary: Summary, prefix: str, title: str) -> Table:
             for group in groups
         ),
         counts=tuple(metric in COUNTS for metric in shown),
+    )
+
+
+def failures_table(summary: Summary, prefix: str, title: str) -> Table:
+    """Classes of wrong answers as shares of all questions of a group: all, then "<prefix>=..."."""
+    groups = ["all", *sorted(group for group in summary.groups if group.startswith(f"{prefix}="))]
+    rows = []
+    for group in groups:
+        size = summary.groups[group]["exact_match"].n
+        counts = summary.failures.get(group, {})
+        cells = tuple(statistics.wilson(counts.get(one.value, 0), size) for one in Failure)
+        rows.append(Row(label=_group_title(group), cells=cells))
+    return Table(
+        title=title,
+        columns=tuple(failure.value for failure in Failure),
+        rows=tuple(rows),
+        notes=("Shares of all questions of the group, right ones included.", RULES),
     )
 
 
@@ -223,24 +247,13 @@ def _row(label: str, summary: Summary | None, columns: Sequence[tuple[str, str, 
     )
 
 
+def _group_title(group: str) -> str:
+    name = group.partition("=")[2] or group
+    return _plural(int(name)) if group.startswith("hops=") else name.replace("_", " ")
+
+
 def _plural(hop: int) -> str:
     return "1 hop" if hop == 1 else f"{hop} hops"
-
-
-def to_markdown(table: Table) -> str:
-    """A GitHub table with its title and notes."""
-    lines = [f"### {table.title}", ""]
-    lines.append(_markdown_line(["", *table.columns]))
-    lines.append("|---|" + "---:|" * len(table.columns))
-    for row in table.rows:
-        cells = [table.text(row, column) for column in range(len(table.columns))]
-        lines.append(_markdown_line([row.label, *cells]))
-    lines += ["", *table.notes] if table.notes else []
-    return "\n".join(lines) + "\n"
-
-
-def _markdown_line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def to_rich(table: Table) -> rich.table.Table:

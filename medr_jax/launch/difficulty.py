@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from medr_jax import artifacts, jsonl
 from medr_jax.artifacts import Artifact, Outcome
-from medr_jax.eval import difficulty, tables
+from medr_jax.eval import difficulty, formats
 from medr_jax.eval.evaluate import RESULTS
 from medr_jax.eval.metrics import Result
 from medr_jax.launch import stages
@@ -48,7 +48,7 @@ def measure_difficulty(config: SimpleNamespace) -> Artifact:
                 others={name: difficulty.rates(results) for name, results in others.items()},
             )
         jsonl.write(path / FILE, measured)
-        text = "\n".join(map(tables.to_markdown, difficulty.tables(measured)))
+        text = "\n".join(map(formats.to_markdown, difficulty.tables(measured)))
         (path / MARKDOWN).write_text(text, encoding="utf-8")
         return Outcome(content_hash=jsonl.content_hash(measured), counts=_counts(measured))
 

@@ -33,17 +33,18 @@ class Evaluated(NamedTuple):
     used: tuple[Artifact, ...]  # in the order they were made, the evaluation last
 
 
-def evaluate(config: SimpleNamespace) -> Evaluated:
+def evaluate(config: SimpleNamespace, dataset: Artifact | None = None) -> Evaluated:
     """Runs the checkpoint of ``config`` (trained now if need be) and the baselines.
 
-    With ``config.checkpoint``, a training folder, that one is evaluated instead.
+    With ``config.checkpoint``, a training folder, that one is evaluated instead. ``dataset``:
+    whose held-out questions are asked, where it is not the one that ``config`` describes.
     """
     training.enable_compile_cache(config.paths.compile_cache)
     if config.checkpoint:
         read_description(Path(config.checkpoint))  # a wrong folder is said before the stages run
     graph = stages.graph(config)
     index = stages.index(config, graph)
-    dataset = stages.synthesize(config, graph, index)
+    dataset = dataset or stages.synthesize(config, graph, index)
     used = [graph, index, dataset]
     if config.checkpoint:
         folder = Path(config.checkpoint)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medr_jax import jsonl
 from medr_jax.artifacts import Manifest
-from medr_jax.eval import examples, tables
+from medr_jax.eval import examples, formats, tables
 from medr_jax.eval.evaluate import AGENTS
 from medr_jax.eval.metrics import Result, Summary
 from medr_jax.eval.question_graph import question_figure
@@ -211,7 +211,7 @@ def _markdown(
     report: Report, shown: Sequence[Table], facts: Mapping[str, Mapping[str, str]]
 ) -> str:
     parts = [f"# {report.title}\n", f"{report.lead}\n", "\n\n".join(CAVEATS) + "\n"]
-    parts += [tables.to_markdown(table) for table in shown]
+    parts += [formats.to_markdown(table) for table in shown]
     for heading, pairs in facts.items():
         lines = [f"- {name}: {value}" for name, value in pairs.items()]
         parts.append(f"### {heading}\n\n" + "\n".join(lines) + "\n")

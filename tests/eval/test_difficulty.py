@@ -5,7 +5,7 @@ import pytest
 
 from medr_jax.agent.drivers import run_sequential
 from medr_jax.agent.loop import AgentLimits, text_episode
-from medr_jax.eval import baselines, difficulty, solvers, tables
+from medr_jax.eval import baselines, difficulty, formats, solvers
 from medr_jax.eval.metrics import Result
 from medr_jax.types import Answer, Hit, Status, ToolResult, Turn
 
@@ -168,7 +168,7 @@ def test_the_ladder_measures_every_rung(world):
     left, solved = hard.rows
     assert [cell.value for cell in left.cells] == [0.0, 1.0, 0.5]
     assert solved.cells[0].value is None and solved.cells[2].value == 1.0
-    assert "not run" in tables.to_markdown(by_hops)
+    assert "not run" in formats.to_markdown(by_hops)
     with pytest.raises(ValueError, match=r"solvers=\['three_shot'\]"):
         difficulty.measure(questions, ["three_shot"], tools, training=questions, others={})
 

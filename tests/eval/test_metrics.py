@@ -127,6 +127,8 @@ def test_groups_count_a_question_in_each_of_its_specialties(world):
         "answer=gene",
         "specialty=eye",
         "specialty=heart",
+        "tool=none",
+        "form=forward_chain",
     }
 
 

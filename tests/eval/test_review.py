@@ -6,7 +6,7 @@ import pytest
 
 from experiments import review_table
 from medr_jax import jsonl
-from medr_jax.eval import review, tables
+from medr_jax.eval import formats, review
 from medr_jax.eval.review import CRITERIA, Label
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.types import Edge, Entity, Kind, Polarity, Relation
@@ -84,7 +84,7 @@ def test_a_question_is_as_good_as_its_worst_criterion(tmp_path, capsys):
     assert [cell.value for cell in whole.cells] == [0.7, 0.1, 0.2]
     natural = next(row for row in table.rows if row.label == "natural")
     assert [cell.value for cell in natural.cells] == [0.8, 0.2, 0.0]
-    assert "8 of 10 questions are without a major fault" in tables.to_markdown(table)
+    assert "8 of 10 questions are without a major fault" in formats.to_markdown(table)
     path = tmp_path / "labels.jsonl"
     jsonl.write(path, labels)
     assert review_table.main([str(path)]) == 0

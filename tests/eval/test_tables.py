@@ -3,7 +3,7 @@ import io
 import rich.console
 
 from medr_jax import jsonl
-from medr_jax.eval import metrics, statistics, tables
+from medr_jax.eval import formats, metrics, statistics, tables
 
 
 def summaries(world):
@@ -44,7 +44,7 @@ def test_hops_are_columns_in_order(world):
 
 
 def test_markdown_is_rectangular(world):
-    markdown = tables.to_markdown(tables.main_table(summaries(world), ["model", "oracle"]))
+    markdown = formats.to_markdown(tables.main_table(summaries(world), ["model", "oracle"]))
     lines = [line for line in markdown.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in lines}) == 1
     assert "0.667 [0.208–0.939] n=3" in markdown
@@ -52,13 +52,14 @@ def test_markdown_is_rectangular(world):
 
 def test_markdown_escapes_a_pipe(world):
     table = tables.Table(title="t", columns=("a|b",), rows=())
-    assert "a\\|b" in tables.to_markdown(table)
+    assert "a\\|b" in formats.to_markdown(table)
 
 
 def test_specialties_are_rows(world):
     table = tables.group_table(summaries(world)["model"], "specialty", "By specialty")
     assert [row.label for row in table.rows] == ["connective tissue"]
-    assert table.counts == (False, False, False, True)
+    assert table.columns[-3:] == ("tool calls used", "words written", "words read")
+    assert table.counts == (False, False, False, True, True, True)
 
 
 def test_seeds_show_mean_and_range(world):

@@ -10,7 +10,7 @@ from medr_jax import jsonl
 from medr_jax.agent.loop import AgentLimits
 from medr_jax.artifacts import Outcome, get_or_build
 from medr_jax.endpoint.config import EndpointConfig
-from medr_jax.eval import tables
+from medr_jax.eval import formats
 from medr_jax.eval.agents import EndpointAgentsConfig, Setting
 from medr_jax.eval.benchmarks import medbrowsecomp, run
 from medr_jax.launch import benchmark_evaluation as evaluation
@@ -102,7 +102,7 @@ def test_a_model_is_asked_and_its_text_is_kept_out_of_results(config):
     for text in ("Which drug", *DRUGS):
         for file in path.parent.iterdir():
             assert text not in file.read_text(), (text, file)
-    shown = tables.to_markdown(run.table(benchmark, [summary]))
+    shown = formats.to_markdown(run.table(benchmark, [summary]))
     assert "1.000" in shown and summary.version in shown and "No judge." in shown
     for file in config.run_dir.iterdir():
         assert "Secretamab" not in file.read_text()

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from medr_jax.eval import tables
+from medr_jax.eval import formats
 from medr_jax.eval.diagnosis.config import TITLES, Task
 from medr_jax.eval.diagnosis.run import MethodResult, TaskResult
 from medr_jax.eval.statistics import EMPTY
@@ -44,7 +44,7 @@ def write(folder: Path, results: Sequence[TaskResult], facts: Mapping[str, Any])
         "# Diagnosis benchmark",
         f"`{facts['command']}`",
         f"{facts['snapshot']}; commit {facts['commit'][:12]}; Python {facts['python']}.",
-        *(tables.to_markdown(table(result)) for result in results),
+        *(formats.to_markdown(table(result)) for result in results),
         "\n\n".join(NOTES),
     ]
     (folder / MARKDOWN).write_text("\n\n".join(parts) + "\n", encoding="utf-8")

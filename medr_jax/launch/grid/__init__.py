@@ -1,0 +1,1 @@
+"""The grid of ablations: arms that share their stages, one record each."""
