@@ -90,10 +90,9 @@ class RLConfig:
     is_cap: float = 2.0  # of off_policy=truncated_is
     overlong: Overlong = Overlong.keep
     drop_dead_groups: bool = False  # out of the loss's denominator; they have no gradient anyway
-    overlap_tools: bool = (
-        False  # others decode while one waits for its tools: for slow tools. Which
-    )
-    # rows are decoded together then depends on time, and the last bits of a log-probability may.
+    # Others decode while one waits for its tools: for slow tools. Which rows are decoded together
+    # then depends on time, and the last bits of a log-probability may.
+    overlap_tools: bool = False
     sampling_rounds: int = 1  # above 1: prompts are drawn again until P groups are informative
 
     rewards: RewardConfig = field(default_factory=RewardConfig)
