@@ -7,12 +7,12 @@ from medr_jax.rl.train import sample_only, train_rl
 from medr_jax.rl.trust import TrustError
 from medr_jax.training.checkpoint import Checkpoints
 from medr_jax.training.metrics import read_metrics
+from medr_jax.training.pace import TIMINGS
 
 
 def curve(out):
-    dropped = {"tokens_per_s", "eta_s", "mfu"}
     return [
-        {name: value for name, value in record.items() if name not in dropped}
+        {name: value for name, value in record.items() if name not in TIMINGS}
         for record in read_metrics(out / "metrics.jsonl")
     ]
 
