@@ -113,6 +113,8 @@ def test_a_wrong_or_unsupported_answer_is_seen(graph, rows):
     assert problems(graph, ending(Answer(text="something else", citations=cited)))
     assert problems(graph, ending(Answer(text=last.answer.text, citations=())))
     assert problems(graph, ending(Answer(text=last.answer.text, citations=("OMIM:0",))))
+    # One that was shown names the answer; the other never was.
+    assert problems(graph, ending(Answer(text=last.answer.text, citations=(*cited, "OMIM:0"))))
     assert problems(graph, ending(None))
 
 
