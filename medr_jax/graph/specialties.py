@@ -1,6 +1,7 @@
 """Which organ systems a disease belongs to, from the phenotypes reported for it."""
 
 import collections
+import math
 
 from medr_jax.graph.knowledge_graph import KnowledgeGraph
 from medr_jax.types import Relation
@@ -58,7 +59,8 @@ def specialty_shares(graph: KnowledgeGraph, disease_id: str) -> dict[str, float]
         groups = phenotype_specialties(graph, phenotype_id)
         for group in groups:
             weights[group] += 1 / len(groups)
-    total = sum(weights.values())
+    # Python 3.12 made sum() of floats more exact: other versions drew the line elsewhere.
+    total = math.fsum(weights.values())
     return {group: weights[group] / total for group in sorted(weights)}
 
 

@@ -1,6 +1,7 @@
 """What a set of questions looks like."""
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 
 from medr_jax.graph.patterns import parse_step
@@ -128,12 +129,12 @@ class QuestionConfig:
 
     def sizes_by_hops(self, split: str) -> list[float]:
         """Questions wanted with 1, 2, ... hops, were all to be had."""
-        scale = self.size(split) / sum(self.hop_weights)
+        scale = self.size(split) / math.fsum(self.hop_weights)
         return [scale * weight for weight in self.hop_weights]
 
     def form_sizes(self, split: str) -> dict[str, int]:
         """Questions wanted of each form but ``forward_chain``, which gets the rest."""
-        scale = self.size(split) / sum(self.forms.values())
+        scale = self.size(split) / math.fsum(self.forms.values())
         wanted = {form: round(scale * self.forms.get(form, 0)) for form in FORMS[1:]}
         return {form: number for form, number in wanted.items() if number}
 

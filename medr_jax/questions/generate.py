@@ -92,7 +92,7 @@ def seed_entities(
         seed for seed, diseases in found.items() if splits.split_of_seed(seed, diseases) == split
     ]
     random.Random(f"seeds:{config.seed}").shuffle(seeds)
-    share = config.start_weights.get("definition", 0) / sum(config.start_weights.values())
+    share = config.start_weights.get("definition", 0) / math.fsum(config.start_weights.values())
     room = math.ceil(share * config.size(split))
     kept = []
     for seed in seeds:

@@ -1,6 +1,7 @@
 """Which of the verified questions make the set: shares of hops, answer kinds and starts."""
 
 import collections
+import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -25,7 +26,7 @@ def allocate(total: int, weights: Mapping[K, float], supply: Mapping[K, int]) ->
     open_keys = [key for key, weight in weights.items() if weight > 0 and supply.get(key, 0) > 0]
     left = min(total, sum(supply[key] for key in open_keys))
     while left and open_keys:
-        scale = left / sum(weights[key] for key in open_keys)
+        scale = left / math.fsum(weights[key] for key in open_keys)
         exact = {key: scale * weights[key] for key in open_keys}
         full = [key for key in open_keys if given[key] + exact[key] >= supply[key]]
         if not full:
@@ -63,7 +64,7 @@ class Pool:
         self._sizes: collections.Counter[Cell] = collections.Counter()
         self._chains: set[tuple[str, tuple[Hop, ...]]] = set()
         self._wanted: dict[Cell, float] = {}
-        starts_total = sum(config.start_weights.values())
+        starts_total = math.fsum(config.start_weights.values())
         for num_hops, size in enumerate(config.sizes_by_hops(split), start=1):
             for is_open, share in ((True, 1.0), (False, 1 - config.open_answer_share)):
                 for start, weight in config.start_weights.items():
