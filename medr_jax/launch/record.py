@@ -4,7 +4,9 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -61,8 +63,31 @@ def environment() -> dict[str, object]:
         "packages": package_versions(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_name(),
         "cpus": os.cpu_count(),
     }
+
+
+def command(stage: str) -> str:
+    """How this process was started, without the paths of this machine."""
+    shown = []
+    for word in sys.argv[1:]:
+        name, is_set, value = word.partition("=")
+        if name.startswith(("paths.", "hydra.")) or name.split(".")[-1] == "out":
+            continue
+        if name == "checkpoint" or name.endswith("_python"):
+            value = "..."
+        shown.append(name + is_set + re.sub(r"[^\s\[,=]*/", "", value))
+    return " ".join([f"python -m experiments.{stage}", *shown])
+
+
+def _cpu_name() -> str:
+    """The processor's name where Linux tells it, else ""."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), "")
 
 
 def write_run_record(run_dir: Path, *, module: str, overrides: list[str]) -> None:

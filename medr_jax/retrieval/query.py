@@ -5,6 +5,7 @@ that is neither letter nor digit only separates words.
 """
 
 import functools
+import itertools
 import math
 import re
 from typing import NamedTuple
@@ -184,17 +185,19 @@ class QueryBuilder:
         if self._doc_freq("items", whole) or self._doc_freq("names", whole):
             return (whole,)
         words = words[:_MAX_PHRASE_SOURCE]
+        ends = [end - 1 for end in itertools.accumulate(len(word) + 1 for word in words)]
+        starts = [0, *(end + 1 for end in ends)]
         free = [True] * len(words)
         found = []
+        # All spans of all queries pass here: a phrase is a piece of the text, and no list is made.
         for length in range(min(_MAX_PHRASE_WORDS, len(words)), 0, -1):
             for start in range(len(words) - length + 1):
-                span = slice(start, start + length)
-                if not all(free[span]) or (length == 1 and words[start] in STOP_WORDS):
+                phrase = whole[starts[start] : ends[start + length - 1]]
+                if not self._doc_freq("names", phrase) or not all(free[start : start + length]):
                     continue
-                phrase = " ".join(words[span])
-                if self._doc_freq("names", phrase):
+                if length > 1 or phrase not in STOP_WORDS:
                     found.append(phrase)
-                    free[span] = [False] * length
+                    free[start : start + length] = [False] * length
         return tuple(dict.fromkeys(found))
 
     def _identifiers(self, text: str) -> tuple[tuple[str, ...], str]:

@@ -44,7 +44,7 @@ class RL(NamedTuple):
     score: Callable[[Any, Batch], tuple[np.ndarray, np.ndarray]]
 
 
-SCORED = ("token_ids", "positions", "segment_ids", "target_ids")
+SCORED = ("token_ids", "positions", "segment_ids", "target_ids", "loss_mask")
 """What of a batch the scorer reads."""
 
 
@@ -82,14 +82,11 @@ def make_loss_fn(graph: Any, config: RLConfig, distribution: Distribution) -> Lo
 
     def loss_fn(params: Any, batch: dict[str, jax.Array], rng: jax.Array) -> dict[str, Ratio]:
         model = nnx.merge(graph, params)
-        hidden = _hidden(model, batch)
+        tokens = (model, _hidden(model, batch), batch["target_ids"], batch["loss_mask"])
         if config.entropy_coef:
-            logprobs, entropy = token_logprobs_and_entropy(
-                model, hidden, batch["target_ids"], **distribution._asdict()
-            )
+            logprobs, entropy = token_logprobs_and_entropy(*tokens, **distribution._asdict())
         else:
-            entropy = None
-            logprobs = token_logprobs(model, hidden, batch["target_ids"], **distribution._asdict())
+            logprobs, entropy = token_logprobs(*tokens, **distribution._asdict()), None
         return policy_loss(logprobs, entropy, batch, config)
 
     return loss_fn
@@ -100,7 +97,7 @@ def make_measure(
 ) -> Callable[[Any, dict[str, jax.Array]], jax.Array]:
     """``measure(params, placed batch)``: log-probability and entropy (micro, 2, rows, T).
 
-    By the path that the loss takes, one micro-batch at a time; 0 in those of padding only.
+    By the path that the loss takes, one micro-batch at a time; 0 where nothing was sampled.
     """
 
     @jax.jit
@@ -109,9 +106,8 @@ def make_measure(
 
         def add(index: jax.Array, measured: jax.Array) -> jax.Array:
             micro = micro_batch(batch, index)
-            pair = token_logprobs_and_entropy(
-                model, _hidden(model, micro), micro["target_ids"], **distribution._asdict()
-            )
+            tokens = (model, _hidden(model, micro), micro["target_ids"], micro["loss_mask"])
+            pair = token_logprobs_and_entropy(*tokens, **distribution._asdict())
             return measured.at[index].set(jnp.stack(pair))
 
         num_micro, *shape = batch["token_ids"].shape

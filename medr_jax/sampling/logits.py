@@ -1,6 +1,7 @@
 """From logits to a token, with noise that belongs to the rollout and not to its slot."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,20 +64,50 @@ def sample(
 ) -> tuple[Int[Array, " B"], Float[Array, " B"]]:
     """A token per row and its log-probability under the distribution it was drawn from.
 
-    argmax(logits / temperature + Gumbel noise), the noise keyed by the token's ``position``. At
-    temperature 0 the logprob is that of the untempered distribution: there it is the model's
-    own confidence, while the distribution drawn from would always say 0.
+    One uniform number a token, keyed by its ``position``, picks a place in the cumulative
+    distribution. At temperature 0 the logprob is that of the untempered distribution: there it
+    is the model's own confidence, while the distribution drawn from would always say 0.
     """
     logits_BV = policy_logits(logits_BV, config.temperature or 1.0, banned_ids)
     logits_BV = _truncate(logits_BV, config)
-    scores_BV = logits_BV
     if config.temperature:
         rngs_B = jax.vmap(jax.random.fold_in)(rngs_B, positions_B)
-        noise = jax.vmap(lambda rng: jax.random.gumbel(rng, logits_BV.shape[-1:]))
-        scores_BV = logits_BV + noise(rngs_B)
-    tokens_B = jnp.argmax(scores_BV, axis=-1)
+        tokens_B = _place(logits_BV, jax.vmap(jax.random.uniform)(rngs_B))
+    else:
+        tokens_B = jnp.argmax(logits_BV, axis=-1)
     chosen_B = jnp.take_along_axis(logits_BV, tokens_B[:, None], axis=-1)[:, 0]
     return tokens_B.astype(jnp.int32), chosen_B - jax.nn.logsumexp(logits_BV, axis=-1)
+
+
+def _place(logits_BV: Float[Array, "B V"], uniform_B: Float[Array, " B"]) -> Int[Array, " B"]:
+    """The token in whose part of [0, 1) the number lies.
+
+    Parts lie in order of id. First the block of about sqrt(V) ids is looked for, then the id
+    within it: no sum over the vocabulary depends on the one before it, and no other random
+    number is made.
+    """
+    B, V = logits_BV.shape
+    size = math.isqrt(V - 1) + 1
+    weights_BV = jnp.exp(logits_BV - jnp.max(logits_BV, axis=-1, keepdims=True))
+    weights_BnK = jnp.pad(weights_BV, ((0, 0), (0, -V % size))).reshape(B, -1, size)
+    blocks_Bn = jnp.sum(weights_BnK, axis=-1)
+    place_B = uniform_B * jnp.sum(blocks_Bn, axis=-1)
+    block_B, place_B = _within(blocks_Bn, place_B)
+    chosen_BK = jnp.take_along_axis(weights_BnK, block_B[:, None, None], axis=1)[:, 0]
+    return block_B * size + _within(chosen_BK, place_B)[0]
+
+
+def _within(
+    weights_Bn: Float[Array, "B n"], place_B: Float[Array, " B"]
+) -> tuple[Int[Array, " B"], Float[Array, " B"]]:
+    """The part that holds the place, and the place within it; never a part of no weight."""
+    before_Bn = jnp.cumsum(weights_Bn, axis=-1) - weights_Bn
+    reached_Bn = (weights_Bn > 0) & (before_Bn <= place_B[:, None])
+    number = jnp.arange(weights_Bn.shape[-1])
+    first_B = jnp.argmax(weights_Bn > 0, axis=-1)  # where rounding says that none is reached
+    part_B = jnp.maximum(jnp.max(jnp.where(reached_Bn, number, 0), axis=-1), first_B)
+    before_B = jnp.take_along_axis(before_Bn, part_B[:, None], axis=-1)[:, 0]
+    return part_B, place_B - before_B
 
 
 def _truncate(logits_BV: jax.Array, config: SamplingConfig) -> jax.Array:

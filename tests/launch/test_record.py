@@ -35,6 +35,19 @@ def test_artifacts_are_linked_by_stage(tmp_path):
     assert Path(links["graph"]["path"]) == made.path
 
 
+def test_a_shown_command_names_no_place_of_this_machine(monkeypatch):
+    words = [
+        "paths.artifacts=/a",
+        "bench.out=/b",
+        "bench.sets=[/c/d,e/f.json]",
+        "k=1",
+        "checkpoint=/g",
+    ]
+    monkeypatch.setattr("sys.argv", ["x", *words])
+    shown = record.command("bench")
+    assert shown == "python -m experiments.bench bench.sets=[d,f.json] k=1 checkpoint=..."
+
+
 def command(tmp_path, *arguments, **environment):
     return subprocess.run(
         [

@@ -52,7 +52,7 @@ def test_both_systems_find_the_same_and_a_report_is_written(tmp_path):
     quality_found = run._judged(task, IndexConfig(), bench)
     speed_found = run._timed(1000, IndexConfig(), bench)
     (table,) = quality_found.values()
-    assert [table[name]["recall@1"]["mean"] for name in table] == pytest.approx([20 / 21] * 3)
+    assert {table[name]["recall@1"]["mean"] for name in table} == {20 / 21}
     results = {"facts": run._facts(), "quality": quality_found, "speed": {"1000": speed_found}}
     text = report.write(results, tmp_path).read_text()
     assert "| medr_jax | 0.952 (+0.000 [+0.000, +0.000])" in text

@@ -63,6 +63,44 @@ def test_gradients_equal_the_direct_ones(model, states):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), chunked, whole)
 
 
+@pytest.mark.parametrize("wanted", [0, 1, 4, 9, 21])
+@pytest.mark.parametrize("chunk_size", [4, 100])
+def test_only_wanted_tokens_are_computed(model, states, wanted, chunk_size):
+    targets = random_tokens((3, 7))
+    mask = (
+        jnp.zeros(21, jnp.int32).at[jax.random.permutation(jax.random.key(2), 21)[:wanted]].set(1)
+    )
+    mask = mask.reshape(3, 7)
+    weights = mask * jnp.linspace(-1.0, 1.0, 21).reshape(3, 7)
+
+    def loss(model, states, function):
+        logprobs = function(model, states, targets)
+        return jnp.sum(weights * jnp.where(mask, logprobs, 0.0)), logprobs
+
+    find = nnx.grad(loss, argnums=(0, 1), has_aux=True)
+    some, got = find(model, states, lambda *a: token_logprobs(*a, mask, chunk_size=chunk_size))
+    whole, expected = find(model, states, direct)
+    np.testing.assert_allclose(got, jnp.where(mask, expected, 0.0), atol=2e-6)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), some, whole)
+
+
+def test_chunks_behind_the_last_wanted_token_are_passed_over(model):
+    calls = []
+    counted = nnx.clone(model)
+    project = counted.logits
+
+    def logits(hidden):
+        jax.debug.callback(lambda: calls.append(1))
+        return project(hidden)
+
+    object.__setattr__(counted, "logits", logits)
+    states, targets = jnp.zeros((40, 32)), jnp.zeros((40,), jnp.int32)
+    mask = jnp.arange(40) % 5 == 0  # 8 tokens, from all over
+    token_logprobs(counted, states, targets, mask, chunk_size=4)
+    jax.effects_barrier()
+    assert len(calls) == 2  # of 10 chunks
+
+
 def test_no_array_as_large_as_all_logits(model):
     # 40 tokens x 64 ids = 2,560 numbers; chunks of 8 need 512.
     states, targets = jnp.zeros((40, 32)), jnp.zeros((40,), jnp.int32)

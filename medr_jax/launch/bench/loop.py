@@ -19,7 +19,6 @@ import jax.numpy as jnp
 
 from medr_jax import console
 from medr_jax.launch import record
-from medr_jax.launch.bench.run import command, cpu_name
 from medr_jax.launch.training import prepare_sft
 from medr_jax.models.transformer import num_parameters
 from medr_jax.sharding import make_mesh
@@ -103,8 +102,7 @@ def bench_loop(config: SimpleNamespace) -> Path:
     rounds = list(zip(source.loop_s[1:], source.bare_s[1:], strict=False))
     stalls = [loop / bare - 1.0 for loop, bare in rounds]
     facts = {
-        "command": command("bench_loop"),
-        "cpu": cpu_name(),
+        "command": record.command("bench_loop"),
         "device": mesh.devices.flat[0].device_kind,
         "parameters": num_parameters(settings.model),
         "steps": bench.window * len(rounds),

@@ -44,7 +44,7 @@ def bench_model(config: SimpleNamespace) -> Path:
         task.value: run_task(task, peers, config.model, config.bench, config.mesh, config.run_dir)
         for task in config.bench.tasks
     }
-    facts = record.environment() | {"command": command("bench_model"), "cpu": cpu_name()}
+    facts = record.environment() | {"command": record.command("bench_model")}
     report.write(config.run_dir, results, config.model, config.bench, facts)
     print((config.run_dir / report.TABLE).read_text(encoding="utf-8"))
     console.say(f"results      {config.run_dir / report.JSON}")
@@ -149,23 +149,3 @@ def usable_cpus() -> int:
     """CPUs that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def command(stage: str) -> str:
-    """How this benchmark was started, without the paths of this machine."""
-    kept = [word for word in sys.argv[1:] if not word.startswith(("paths.", "hydra."))]
-    paths = ("_python=", "checkpoint=")
-    kept = [
-        word.split("=")[0] + "=..." if any(path in word for path in paths) else word
-        for word in kept
-    ]
-    return " ".join([f"python -m experiments.{stage}", *kept])
-
-
-def cpu_name() -> str:
-    """The processor's name where Linux tells it, else ""."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), "")

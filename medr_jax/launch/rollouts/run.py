@@ -13,7 +13,6 @@ from medr_jax.agent.drivers import Tools, run_slots
 from medr_jax.data.tfds_builder import read_trajectories
 from medr_jax.eval.evaluate import select_questions
 from medr_jax.launch import diagnosis, record, stages, training
-from medr_jax.launch.bench.run import command, cpu_name
 from medr_jax.launch.rollouts import report, workloads
 from medr_jax.launch.rollouts.by_turns import run_by_turns
 from medr_jax.launch.rollouts.config import RolloutBenchConfig, Workload
@@ -40,7 +39,7 @@ def bench_rollouts(config: SimpleNamespace) -> Path:
         with console.stage(workload.value):
             run = {Workload.questions: _questions, Workload.long: _long}[workload]
             results[workload.value] = run(config, policy, dataset.path)
-    facts = record.environment() | {"command": command("bench_rollout"), "cpu": cpu_name()}
+    facts = record.environment() | {"command": record.command("bench_rollout")}
     report.write(config.run_dir, results, config.rollouts, facts)
     print((config.run_dir / report.TABLE).read_text(encoding="utf-8"))
     return config.run_dir
@@ -92,7 +91,6 @@ def _questions(config: SimpleNamespace, policy: Policy, dataset: Path) -> dict[s
     tools = standard_tools(diagnosis.tool_sources(config, engine), config.tools)
     chosen = dataclasses.replace(
         config.evaluation,
-        split="train",
         questions_per_hop=-(-bench.num_questions // len(config.evaluation.hops)),
     )
     trajectories = read_trajectories(dataset / "dataset", chosen.split)

@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 import multiprocessing
 import queue
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,13 +96,8 @@ def _address(addresses: Any, process: Any, transport: Transport) -> str:
 
 
 def _facts(bench: ServingBenchConfig) -> dict[str, Any]:
-    kept = [
-        word
-        for word in sys.argv[1:]
-        if not word.startswith(("paths.", "hydra.", "serving_bench.out="))
-    ]
     return record.environment() | {
-        "command": " ".join(["python -m experiments.bench_serving", *kept]),
+        "command": record.command("bench_serving"),
         "num_clients": bench.num_clients,
         "seconds": bench.seconds,
     }
