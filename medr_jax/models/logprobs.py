@@ -167,22 +167,21 @@ def _wanted_tokens(
     hidden_NTD = hidden.reshape(num_rows, -1, hidden.shape[-1])
     N, T = hidden_NTD.shape[:2]
     mask_NT = mask.reshape(N, T) != 0
-    order_NT = jnp.argsort(~mask_NT, axis=1, stable=True)
+    order_NT, place_NT = jax.vmap(_wanted_first)(mask_NT)
     num_chunks = -(-T // chunk_size)
     length = -(-T // num_chunks)
     used = -(-jnp.max(jnp.sum(mask_NT, axis=1)) // length)
 
     def cut(rows: jax.Array) -> jax.Array:
-        rows = jax.vmap(lambda row, order: row[order])(rows, order_NT)
+        rows = jax.vmap(_permuted)(rows, order_NT, place_NT)
         padding = ((0, 0), (0, num_chunks * length - T)) + ((0, 0),) * (rows.ndim - 2)
         rows = jnp.pad(rows, padding).reshape(N, num_chunks, length, *rows.shape[2:])
         return jnp.moveaxis(rows, 1, 0)
 
     def uncut(values: jax.Array) -> jax.Array:
         values_NT = jnp.moveaxis(values, 0, 1).reshape(N, -1)[:, :T]
-        empty_NT = jnp.zeros_like(values_NT)
-        put = jax.vmap(lambda row, order, value: row.at[order].set(value, unique_indices=True))
-        return jnp.where(mask_NT, put(empty_NT, order_NT, values_NT), 0).reshape(targets.shape)
+        values_NT = jax.vmap(_permuted)(values_NT, place_NT, order_NT)
+        return jnp.where(mask_NT, values_NT, 0).reshape(targets.shape)
 
     @jax.checkpoint
     def chunk(inputs: tuple[jax.Array, jax.Array, jax.Array]) -> Any:
@@ -195,32 +194,22 @@ def _wanted_tokens(
     return jax.tree.map(uncut, jax.lax.map(chunk, chunks))
 
 
-class Selected(NamedTuple):
-    """The positions of a batch that carry a loss, gathered into ``capacity`` places."""
+def _wanted_first(mask_T: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The order that has the wanted tokens first, and each token's place in it."""
+    wanted_T = jnp.cumsum(mask_T)
+    others_T = wanted_T[-1] + jnp.cumsum(~mask_T)
+    place_T = jnp.where(mask_T, wanted_T, others_T) - 1
+    tokens_T = jnp.arange(mask_T.shape[0])
+    return tokens_T.at[place_T].set(tokens_T, unique_indices=True), place_T
 
-    hidden: jax.Array  # (capacity, D)
-    targets: jax.Array  # (capacity,) int
-    weights: jax.Array  # (capacity,), 0 in unused places
-    num_dropped: jax.Array  # () int: positions with a loss that did not fit; must be 0
+
+@jax.custom_vjp
+def _permuted(rows: jax.Array, order: jax.Array, place: jax.Array) -> jax.Array:
+    """``rows[order]``; its gradient is put back by the inverse, ``place``, without a scatter."""
+    return rows[order]
 
 
-def select_trained(
-    hidden_BTD: Float[Array, "B T D"],
-    targets_BT: Int[Array, "B T"],
-    weights_BT: Float[Array, "B T"],
-    capacity: int,
-) -> Selected:
-    """Gathers the positions of non-zero weight, so that no others reach the output layer.
-
-    ``capacity`` is static; the caller chooses it from the data and checks ``num_dropped``.
-    """
-    weights = weights_BT.reshape(-1)
-    trained = weights != 0
-    (places,) = jnp.nonzero(trained, size=capacity, fill_value=0)
-    used = jnp.arange(capacity) < jnp.sum(trained)
-    return Selected(
-        hidden=hidden_BTD.reshape(weights.shape[0], -1)[places],
-        targets=targets_BT.reshape(-1)[places],
-        weights=jnp.where(used, weights[places], 0.0),
-        num_dropped=jnp.maximum(jnp.sum(trained) - capacity, 0),
-    )
+_permuted.defvjp(
+    lambda rows, order, place: (rows[order], place),
+    lambda place, gradient: (gradient[place], None, None),
+)

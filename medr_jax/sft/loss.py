@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from medr_jax.models.logprobs import select_trained, token_logprobs
+from medr_jax.models.logprobs import token_logprobs
 from medr_jax.models.transformer import Transformer
 from medr_jax.tokens.protocol import MODEL_ROLES, Role
 from medr_jax.training.step import LossFn, Ratio
@@ -16,23 +16,18 @@ ARGMAX_POSITIONS = 64
 """Positions of a row whose logits ``best_tokens`` holds at once."""
 
 
-def make_loss_fn(graph: Any, *, capacity: int = 0) -> LossFn:
+def make_loss_fn(graph: Any) -> LossFn:
     """Sum of weight * -log p(target) over sum of weights; ``graph`` is the model's.
 
-    With ``capacity`` only the positions of a non-zero weight, at most that many in a
-    micro-batch, reach the output layer: much less work where context has no weight.
+    Positions without a weight do not reach the output layer.
     """
 
     def loss_fn(params: Any, batch: dict[str, jax.Array], rng: jax.Array) -> dict[str, Ratio]:
         model = nnx.merge(graph, params)
         hidden = _hidden(model, batch)
-        targets, weights, mask = (
-            batch[name] for name in ("target_ids", "loss_weights", "loss_mask")
-        )
-        if capacity:
-            mask = select_trained(hidden, mask, weights, capacity).targets
-            hidden, targets, weights, _ = select_trained(hidden, targets, weights, capacity)
-        return weighted_loss(-token_logprobs(model, hidden, targets), weights, mask)
+        weights = batch["loss_weights"]
+        nll = -token_logprobs(model, hidden, batch["target_ids"], weights)
+        return weighted_loss(nll, weights, batch["loss_mask"])
 
     return loss_fn
 

@@ -1,6 +1,6 @@
 """A transformer, an optimizer and a loss made into the pieces that the loop runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +32,6 @@ def build(
     config: TrainingConfig,
     mesh: Mesh,
     *,
-    capacity: int = 0,
     make_state: Callable[..., TrainState] = create_state,
 ) -> SFT:
     """State and step for a model, whose arrays the state takes over: of one with LoRA adapters,
@@ -45,27 +44,12 @@ def build(
     optimizer = make_optimizer(optimizer_config, config.num_steps, params)
     state = make_state(params, optimizer, mesh, seed=config.seed, frozen=frozen)
     step = make_train_step(
-        make_loss_fn(graph, capacity=capacity),
+        make_loss_fn(graph),
         optimizer,
         make_schedule(optimizer_config, config.num_steps, optimizer_config.learning_rate),
         state,
     )
     return SFT(graph, state, step)
-
-
-def loss_capacity(
-    packed: Sequence[PackedRows], micro_rows: int, context_weight: float, mesh: Mesh
-) -> int:
-    """Most positions with a loss that any micro-batch can have; 0 = not worth gathering.
-
-    Gathering moves positions between and along rows, so it is left out where devices split those.
-    """
-    if context_weight or any(mesh.shape[axis] > 1 for axis in ("data", "fsdp", "sequence")):
-        return 0
-    densest = max(int(rows.loss_mask.sum(axis=1, dtype=np.int64).max()) for rows in packed)
-    capacity = -(-densest * micro_rows // 128) * 128
-    row_length = packed[0].token_ids.shape[1]
-    return capacity if capacity < 0.9 * micro_rows * row_length else 0
 
 
 def flops_per_token(config: ModelConfig, packed: PackedRows, adapters: bool) -> float:

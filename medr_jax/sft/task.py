@@ -94,14 +94,11 @@ def make_task(
     config, mesh = settings.training, settings.mesh
     mixed = [data.other(Path(one.path)) for one in settings.data.mix]
     rows = _pack_all(data, mixed, settings.data)
-    micro_rows = config.batch_rows // config.grad_accumulation
-    packed = [rows.train, *rows.mixed]
     built = step.build(
         _first_model(settings, out),
         settings.optimizer,
         config,
         mesh,
-        capacity=step.loss_capacity(packed, micro_rows, settings.data.context_weight, mesh),
     )
     share, num_shares = sharding.row_share(mesh)
     processes = {"process_index": share, "process_count": num_shares}

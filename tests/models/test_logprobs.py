@@ -8,7 +8,6 @@ from flax import nnx
 
 from medr_jax.models.logprobs import (
     policy_logits,
-    select_trained,
     token_logprobs,
     token_logprobs_and_entropy,
 )
@@ -126,22 +125,3 @@ def test_temperature_and_bans_follow_the_sampler(model, states):
     # The banned id's share goes to the others: 1 / (1 + e), not 1 / (1 + e + e^2).
     assert float(jax.nn.softmax(logits)[0]) == pytest.approx(1 / (1 + np.e))
     assert float(jax.nn.softmax(logits)[2]) == 0.0
-
-
-def test_only_trained_positions_are_gathered():
-    states = jnp.arange(6.0).reshape(1, 6, 1)
-    targets = jnp.array([[10, 11, 12, 13, 14, 15]])
-    weights = jnp.array([[0.0, 1.0, 0.0, 0.3, 1.0, 0.0]])
-    picked = select_trained(states, targets, weights, capacity=4)
-    assert picked.targets[:3].tolist() == [11, 13, 14]
-    assert picked.hidden[:3, 0].tolist() == [1.0, 3.0, 4.0]
-    # The unused place repeats position 0; its weight must be 0, not position 0's.
-    np.testing.assert_allclose(picked.weights, [1.0, 0.3, 1.0, 0.0])
-    assert int(picked.num_dropped) == 0
-    assert int(select_trained(states, targets, weights, capacity=2).num_dropped) == 1
-
-
-def test_a_first_position_with_weight_is_counted_once():
-    weights = jnp.array([[2.0, 0.0]])
-    picked = select_trained(jnp.ones((1, 2, 1)), jnp.zeros((1, 2), jnp.int32), weights, capacity=2)
-    assert float(jnp.sum(picked.weights)) == 2.0  # 4 if filler kept position 0's weight

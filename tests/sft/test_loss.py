@@ -11,9 +11,8 @@ from flax import nnx
 from medr_jax.data import packing
 from medr_jax.loader.pipeline import DataConfig, evaluation_batches
 from medr_jax.models.config import Activation, ModelConfig
+from medr_jax.models.logprobs import token_logprobs
 from medr_jax.sft.loss import best_tokens, make_eval_fn, make_loss_fn, weighted_loss
-from medr_jax.sft.step import loss_capacity
-from medr_jax.sharding import MeshConfig, make_mesh
 from medr_jax.testing.training import invented_tokenizer, invented_trajectories, random_model
 from medr_jax.tokens.ledger import ledger_from_trajectory
 from medr_jax.tokens.protocol import Role, get_protocol
@@ -73,8 +72,8 @@ def layouts(ledgers):
 
 
 @functools.cache
-def compiled(graph, capacity: int):
-    loss_fn = make_loss_fn(graph, capacity=capacity)
+def compiled(graph):
+    loss_fn = make_loss_fn(graph)
     # Unoptimised code compiles in a third of the time.
     options = {"xla_backend_optimization_level": 0}
     return jax.jit(
@@ -82,13 +81,13 @@ def compiled(graph, capacity: int):
     )
 
 
-def whole_gradient(model, batch, num_micro: int, capacity: int = 0):
+def whole_gradient(model, batch, num_micro: int):
     graph, params = nnx.split(model)
     micro = {
         name: jnp.asarray(array.reshape(num_micro, -1, array.shape[-1]))
         for name, array in batch.items()
     }
-    grads, ratios = compiled(graph, capacity)(params, micro)
+    grads, ratios = compiled(graph)(params, micro)
     return named_arrays(grads), host_means(ratios)
 
 
@@ -120,18 +119,21 @@ def test_gradients_do_not_depend_on_micro_batches_or_packing(model, layouts):
     assert distance(expected, wrong) > 1e-2, "the test can tell the wrong denominator apart"
 
 
-def test_gathering_changes_nothing(model, ledgers, layouts):
-    mesh = make_mesh(MeshConfig())
-    batch = dict(layouts["packed"])
-    batch["loss_weights"] = batch["loss_mask"].astype(np.float32)
-    rows = packing.pack(ledgers, batch["loss_mask"].shape[1])
-    capacity = loss_capacity([rows], 8, 0.0, mesh)
-    assert batch["loss_mask"].sum() <= capacity < batch["loss_mask"].size
-    assert loss_capacity([rows], 8, 0.3, mesh) == 0, "all positions have a loss"
-    full, full_means = whole_gradient(model, batch, 1)
-    gathered, means = whole_gradient(model, batch, 1, capacity=capacity)
-    assert distance(full, gathered) < 1e-5
-    assert means == pytest.approx(full_means, rel=1e-6)
+def test_positions_without_weight_change_nothing(model, layouts):
+    graph, params = nnx.split(model)
+    batch = {name: jnp.asarray(array)[None] for name, array in layouts["packed"].items()}
+    batch["loss_weights"] = batch["loss_mask"].astype(jnp.float32)
+
+    def over_all_positions(params, batch, rng):
+        model = nnx.merge(graph, params)
+        hidden = model(batch["token_ids"], batch["positions"], batch["segment_ids"])
+        nll = -token_logprobs(model, hidden, batch["target_ids"])
+        return weighted_loss(nll, batch["loss_weights"], batch["loss_mask"])
+
+    grads, ratios = compiled(graph)(params, batch)
+    expected, same = jax.jit(lambda p, b: gradients(over_all_positions, p, b, RNG))(params, batch)
+    assert distance(named_arrays(expected), named_arrays(grads)) < 1e-5
+    assert host_means(ratios) == pytest.approx(host_means(same), rel=1e-6)
 
 
 def test_evaluation_counts_right_tokens_by_role(model, layouts):
