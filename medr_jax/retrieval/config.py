@@ -41,7 +41,7 @@ class IndexConfig:
     base: str = ""  # an index to update: its documents, unless sources replace them
     delete: list[str] = field(default_factory=list)  # ids that the update leaves out
     publish: str = ""  # folder whose pointer then names the new index to running servers
-    checkpoint_documents: int = 100_000  # an interrupted build goes on from the last of these
+    checkpoint_documents: int = 250_000  # an interrupted build goes on from the last of these
 
     spellings: bool = False  # index other usual spellings of symbols: IL6 beside IL-6
     # Paper: lambda * relevance + (1 - lambda) * authority, lambda = 0.4. 1.0 = relevance only.

@@ -37,7 +37,7 @@ OFFSETS = "offsets.npy"
 SUMMARY = "index.json"
 
 _SHOWN_EVERY = 500  # documents between two steps of the progress bar
-_HEAP_BYTES = 256_000_000  # one segment up to about 100k short documents
+_HEAP_BYTES = 1_000_000_000  # of the largest segment, some 400k short documents; used as needed
 
 
 class IndexStats(msgspec.Struct, frozen=True, kw_only=True):

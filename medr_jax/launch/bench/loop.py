@@ -93,6 +93,7 @@ def bench_loop(config: SimpleNamespace) -> Path:
     config.training.num_steps = (bench.rounds + 1) * bench.window + 1
     config.training.eval_every = 0
     config.training.checkpoint_every = config.training.num_steps
+    config.watch.spike_factor = 0.0  # what is learned does not matter here
     mesh = make_mesh(config.mesh)
     with tempfile.TemporaryDirectory() as scratch, jax.set_mesh(mesh):
         settings, made = prepare_sft(config, mesh, Path(scratch))
