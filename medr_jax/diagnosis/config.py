@@ -28,9 +28,10 @@ class DiagnosisConfig:
     """How findings are weighed against each other, and what is shown."""
 
     table: TableConfig = field(default_factory=TableConfig)
-    # Noise and imprecision are ours, chosen on the benchmark's fitting half.
+    # Noise, imprecision and unrecorded are ours, chosen on the benchmark's fitting half.
     noise: float = 0.1  # share of findings that have nothing to do with the disease
     imprecision: float = 0.5  # 0: a broader annotation counts in full, 1: by its specificity
+    unrecorded: float = 5.0  # phenotypes of a patient that no annotation has, in every disease
     # Both fitted on the benchmark's cross-database patients (2.8 to 3.0; 0.25 to 0.30).
     temperature: float = 3.0  # log-odds are divided by it
     none_share: float = 0.25  # prior share of patients whose disease is not in the table
@@ -45,6 +46,8 @@ class DiagnosisConfig:
                 )
         if not 0 <= self.imprecision <= 1:
             raise ValueError(f"diagnosis.imprecision={self.imprecision}: must be from 0 to 1")
+        if self.unrecorded < 0:
+            raise ValueError(f"diagnosis.unrecorded={self.unrecorded}: must not be negative")
         if not self.temperature > 0:
             raise ValueError(f"diagnosis.temperature={self.temperature}: must be above 0")
         if self.num_shown < 1:

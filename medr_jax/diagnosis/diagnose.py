@@ -39,6 +39,7 @@ class Candidate(Record):
     name: str
     share: float
     log_odds: float
+    recorded: float  # stated phenotypes that a patient has on average; many weaken each finding
     contributions: tuple[Contribution, ...]
 
 
@@ -62,11 +63,13 @@ class Diagnosis:
     table: DiseaseTable
     config: DiagnosisConfig
     background_N: Float[np.ndarray, "N"] = dataclasses.field(init=False)
+    recorded_R: Float[np.ndarray, "R"] = dataclasses.field(init=False)
     log_prior_R: Float[np.ndarray, "R"] = dataclasses.field(init=False)
     log_none: float = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
         self.background_N = self.table.background
+        self.recorded_R = self.table.recorded
         self.log_prior_R, self.log_none = _log_priors(self.graph, self.table, self.config)
 
     def shares(
@@ -97,7 +100,8 @@ class Diagnosis:
             ValueError: no finding, an unknown id, or one that is both present and absent.
         """
         findings = self.findings(present, absent)
-        ratios_FR = log_ratios(self.table, self.background_N, findings, self.config)
+        mean_recorded = float(self.recorded_R.mean())
+        ratios_FR = log_ratios(self.table, self.background_N, findings, self.config, mean_recorded)
         ratios_FR /= self.config.temperature
         log_odds_R = ratios_FR.sum(axis=0)
         shares = self.shares(log_odds_R, exclude)
@@ -133,6 +137,7 @@ class Diagnosis:
             name=self.graph.entity(disease_id).name,
             share=share,
             log_odds=float(ratios_F.sum()),
+            recorded=float(self.recorded_R[row]),
             contributions=contributions(
                 self.graph, self.table, self.background_N, self.config, row, findings, ratios_F
             ),

@@ -14,6 +14,14 @@ all terms above it:
   f(a | D) / b(a), f being the excluded pair's.
 - otherwise ``noise``: the share of findings that another cause has.
 
+A finding that is present is one of those that a patient has, and who has many is seen with many
+others: each one's ratio is divided by the disease's detail,
+
+    detail(D) = (recorded(D) + unrecorded) / mean over diseases of the same
+
+with recorded(D) the stated phenotypes that a patient of D has on average. Without this a disease
+that is described at length wins because it has more chances to match.
+
 An absent finding has ratio (1 - P(h | D)) / (1 - b(h)), with P(h | D) = ratio(h | D) b(h).
 """
 
@@ -33,9 +41,16 @@ def log_ratios(
     background_N: Float[np.ndarray, "N"],
     findings: Findings,
     config: DiagnosisConfig,
+    mean_recorded: float,
 ) -> Float[np.ndarray, "F R"]:
-    """ln of each finding's ratio for each disease: present ones in order, then absent ones."""
-    present = [present_ratio(table, background_N, term, config) for term in findings.present]
+    """ln of each finding's ratio for each disease: present ones in order, then absent ones.
+
+    ``mean_recorded``: the mean of ``table.recorded`` over the diseases that are compared.
+    """
+    detail = (table.recorded + config.unrecorded) / (mean_recorded + config.unrecorded)
+    present = [
+        present_ratio(table, background_N, term, config) / detail for term in findings.present
+    ]
     absent = [absent_ratio(table, background_N, term, config) for term in findings.absent]
     return np.log(np.stack(present + absent))
 
@@ -46,7 +61,7 @@ def present_ratio(
     term: int,
     config: DiagnosisConfig,
 ) -> Float[np.ndarray, "R"]:
-    """P(term | disease) / P(term) of each disease."""
+    """P(term | disease) / P(term) of each disease, before the division by its detail."""
     best = np.zeros(len(table))
     above = table.ontology.ancestors.of(term)
     for upper in above:

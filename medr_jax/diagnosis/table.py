@@ -84,6 +84,13 @@ class DiseaseTable:
         return float(alpha), float(beta)
 
     @property
+    def recorded(self) -> Float[np.ndarray, "R"]:
+        """How many of its stated phenotypes a patient of each disease has on average."""
+        mean = self.pair_betas[:, 0] / self.pair_betas.sum(axis=1)
+        totals = np.concatenate([[0.0], np.cumsum(mean)])[self.pair_starts]
+        return np.diff(totals)
+
+    @property
     def content_hash(self) -> str:
         """sha256 over all arrays: equal content, equal hash."""
         sha = hashlib.sha256()

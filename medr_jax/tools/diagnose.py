@@ -91,7 +91,7 @@ def summary(result: Differential) -> str:
 def _hit(candidate: Candidate, result: Differential) -> Hit:
     weighed = "; ".join(map(contribution_text, candidate.contributions))
     score = f"{score_name(result)} {candidate.share:.3f}, log-odds {candidate.log_odds:+.1f}"
-    snippet = f"{score}: {weighed}."
+    snippet = f"{score}: {weighed}. {candidate.recorded:.0f} recorded phenotypes a patient."
     return Hit(
         doc_id=candidate.disease_id,
         title=plain(candidate.name),

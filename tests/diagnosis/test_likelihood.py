@@ -75,10 +75,34 @@ def test_absence_speaks_against_a_disease_that_would_show_it(table):
 def test_rows_are_present_findings_then_absent_ones(table):
     number = table.ontology.number
     findings = Findings(present=(number("HP:11"),), absent=(number("HP:21"),))
-    found = log_ratios(table, table.background, findings, CONFIG)
+    mean = table.recorded.mean()
+    found = log_ratios(table, table.background, findings, CONFIG, mean)
     assert found.shape == (2, 4)
-    assert np.exp(found[0, 0]) == pytest.approx(ratios(table, "HP:11")["D:1"])
+    detail = (table.recorded[0] + CONFIG.unrecorded) / (mean + CONFIG.unrecorded)
+    assert np.exp(found[0, 0]) == pytest.approx(ratios(table, "HP:11")["D:1"] / detail)
+    absent = absent_ratio(table, table.background, findings.absent[0], CONFIG)
+    np.testing.assert_allclose(np.exp(found[1]), absent)  # absences are not divided
     assert found[1, table.disease_ids.index("D:3")] < 0
+
+
+def test_a_disease_described_at_length_has_less_of_each_finding(table):
+    alpha, beta = table.pair_betas.T
+    expected = [
+        sum((alpha / (alpha + beta))[table.pair_starts[row] : table.pair_starts[row + 1]])
+        for row in range(len(table))
+    ]
+    np.testing.assert_allclose(table.recorded, expected)
+    findings = Findings(present=(table.ontology.number("HP:11"),), absent=())
+
+    def of_first(unrecorded):
+        config = DiagnosisConfig(unrecorded=unrecorded)
+        mean = float(table.recorded.mean())
+        return log_ratios(table, table.background, findings, config, mean)[0, 0]
+
+    assert table.recorded[0] > table.recorded.mean()
+    # The less is known to be missing from all, the more what is recorded weighs.
+    assert of_first(0.0) < of_first(5.0) < of_first(1e6)
+    assert np.exp(of_first(1e6)) == pytest.approx(ratios(table, "HP:11")["D:1"], rel=1e-4)
 
 
 # -- findings -------------------------------------------------------------------------------

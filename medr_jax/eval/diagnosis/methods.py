@@ -56,9 +56,10 @@ class KnowledgeBase:
                 row
             )
         background = background_rate(sums, len(self.table))
-        scores = log_ratios(self.table, background, patient.findings, self.config).sum(axis=0)
+        settings = (background, patient.findings, self.config, float(self.table.recorded.mean()))
+        scores = log_ratios(self.table, *settings).sum(axis=0)
         if self.rest is not None:
-            rest = log_ratios(self.rest, background, patient.findings, self.config)
+            rest = log_ratios(self.rest, *settings)
             scores[row] = rest[:, patient.number].sum()
         return scores
 
