@@ -155,8 +155,9 @@ class KVCache:
             a, b = ones[i], others[i]
 
             def exchange(array: jax.Array, at: jax.Array) -> jax.Array:
-                part = _cut(array, a, at)
-                return _put(_put(array, a, at, _cut(array, b, at)), b, at, part)
+                # Read before either is written: else XLA keeps a copy of the whole array.
+                parts = jax.lax.optimization_barrier((_cut(array, a, at), _cut(array, b, at)))
+                return _put(_put(array, a, at, parts[1]), b, at, parts[0])
 
             longest = jnp.maximum(cache.lengths[a], cache.lengths[b])
             pair, turned = jnp.stack([a, b]), jnp.stack([b, a])

@@ -190,8 +190,8 @@ class Engine:
 
     def _prefill_some(self, pending: Sequence[Row]) -> None:
         """One dispatch for the rows with most to feed; all but their last token."""
-        size = self._sizes.prefill_rows
         ordered = sorted(pending, key=lambda row: (-len(row.unfed), row.slot))
+        size = self._sizes.prefill_rows_for(max(map(len, by_part(ordered).values())))
         width = self._sizes.width(len(ordered[0].unfed) - 1)
         rows = self._sizes.parts * size
         tokens = np.full((rows, width), self._pad_id, np.int32)

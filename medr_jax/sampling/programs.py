@@ -26,6 +26,7 @@ from medr_jax.sampling.logits import sample, turn_keys
 PART = "data"
 """The mesh axis that splits slots into parts."""
 
+_ROWS_WORTH_TWO_SIZES = 8
 _SLOTS = PartitionSpec(None, PART)
 _CACHE = KVCache(_SLOTS, _SLOTS, _SLOTS, _SLOTS, PartitionSpec(PART))
 
@@ -36,13 +37,17 @@ class Sizes(NamedTuple):
     parts: int
     slots: int
     decode_rows: tuple[int, ...]  # ascending
-    prefill_rows: int  # all slots: each row in its slot's place
+    prefill_rows: tuple[int, ...]  # ascending; all slots: each row in its slot's place
     prefill_widths: tuple[int, ...]  # ascending
     shares: bool  # whether prompts are copied from slot to slot
 
     def decode_rows_for(self, count: int) -> int:
         """The least size that holds so many rows, else the largest."""
         return next((size for size in self.decode_rows if size >= count), self.decode_rows[-1])
+
+    def prefill_rows_for(self, count: int) -> int:
+        """The least size that holds so many rows, else the largest."""
+        return next((size for size in self.prefill_rows if size >= count), self.prefill_rows[-1])
 
     def width(self, count: int) -> int:
         """The least prefill width that holds so many tokens, else the largest."""
@@ -62,9 +67,11 @@ def sizes(config: EngineConfig, mesh: Mesh) -> Sizes:
     slots = config.num_slots // parts
     widths = tuple(sorted({min(width, config.max_length) for width in config.prefill_widths}))
     if parts == 1 and mesh.shape[PART] * mesh.shape["fsdp"] > 1:
-        return Sizes(1, slots, (slots,), slots, widths, shares=False)
+        return Sizes(1, slots, (slots,), (slots,), widths, shares=False)
     decode_rows = {-(-rows // parts) for rows in config.decode_rows or [config.num_slots]}
-    prefill_rows = min(-(-config.prefill_rows // parts), slots)
+    most = min(-(-config.prefill_rows // parts), slots)
+    # Results of tools come in a few at a time: a quarter of the rows is often enough.
+    prefill_rows = (most // 4, most) if most >= _ROWS_WORTH_TWO_SIZES else (most,)
     return Sizes(parts, slots, tuple(sorted(decode_rows)), prefill_rows, widths, shares=True)
 
 

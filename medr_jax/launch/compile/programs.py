@@ -115,10 +115,10 @@ def _logprob(settings: Settings, mesh: Mesh) -> Program:
 
 def _prefill(settings: Settings, mesh: Mesh) -> Program:
     sizes = sampling_programs.sizes(settings.sampling, mesh)
-    rows = sizes.parts * sizes.prefill_rows
+    rows = sizes.parts * sizes.prefill_rows[-1]
     per_row = jax.ShapeDtypeStruct((rows,), jnp.int32)
     tokens = jax.ShapeDtypeStruct((rows, sizes.prefill_widths[-1]), jnp.int32)
-    slots = None if sizes.prefill_rows == sizes.slots else per_row
+    slots = None if sizes.prefill_rows[-1] == sizes.slots else per_row
     batch = (tokens, per_row, jax.ShapeDtypeStruct((rows,), jnp.bool), slots)
     return _sampling(settings, mesh, "prefill", batch)
 

@@ -34,13 +34,13 @@ def bench_rollouts(config: SimpleNamespace) -> Path:
     dataset = stages.synthesize(config)
     folder = Path(config.checkpoint or training.sft(config, dataset)[1].path)
     policy = load_policy(folder, make_mesh(config.mesh))
+    facts = record.environment() | {"command": record.command("bench_rollout")}
     results = {}
     for workload in config.rollouts.workloads:
         with console.stage(workload.value):
             run = {Workload.questions: _questions, Workload.long: _long}[workload]
             results[workload.value] = run(config, policy, dataset.path)
-    facts = record.environment() | {"command": record.command("bench_rollout")}
-    report.write(config.run_dir, results, config.rollouts, facts)
+        report.write(config.run_dir, results, config.rollouts, facts)
     print((config.run_dir / report.TABLE).read_text(encoding="utf-8"))
     return config.run_dir
 

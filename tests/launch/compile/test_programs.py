@@ -139,8 +139,8 @@ def test_rl_programs_count_all_that_a_run_holds():
     for name, parts in found.items():
         assert {part: parts[part] for part in expected} == expected, name
     assert moments > 2 * params  # Adam's two moments and the counters
-    # 8 rollouts: 8 rows of 16 tokens and 9 arrays of 4 bytes; the scorer reads 4 of them.
-    assert (found["rl"]["batch"], found["rl_score"]["batch"]) == (8 * 16 * 9 * 4, 8 * 16 * 4 * 4)
+    # 8 rollouts: 8 rows of 16 tokens and 9 arrays of 4 bytes; the scorer reads 5 of them.
+    assert (found["rl"]["batch"], found["rl_score"]["batch"]) == (8 * 16 * 9 * 4, 8 * 16 * 5 * 4)
 
 
 def held(name, asked, mesh):
