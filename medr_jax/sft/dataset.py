@@ -37,7 +37,7 @@ class TrajectoryData:
 
     def other(self, path: Path) -> "TrajectoryData":
         """Another dataset, written with the same tokenizer and protocol."""
-        schemas = read_metadata(path)["tool_schemas"]
+        schemas = read_metadata(path).get("tool_schemas", ())
         return dataclasses.replace(self, path=path, content_hash="", tool_schemas=schemas)
 
     def packed(self, split: str, row_length: int, too_long: TooLong = TooLong.drop) -> PackedRows:

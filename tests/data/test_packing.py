@@ -116,6 +116,11 @@ def test_nothing_that_fits_says_what_to_raise():
         packing.pack([ledger([1, 2], [3, 4])], 3)
 
 
+def test_a_row_has_room_for_a_token_and_its_target():
+    with pytest.raises(ValueError, match="row_length=1: a row holds at least 2 tokens"):
+        packing.pack([ledger([1], [2])], 1)
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=40), st.integers(2, 12))
 def test_first_fit_is_the_first_row_with_room(lengths, row_length):

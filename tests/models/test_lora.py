@@ -11,6 +11,7 @@ import safetensors.numpy
 from flax import nnx
 
 from medr_jax.models import hf_weights, lora, peft_format
+from medr_jax.models.config import Activation
 from medr_jax.models.lora import LoraConfig
 from medr_jax.models.transformer import abstract_model
 from medr_jax.testing.models import (
@@ -94,6 +95,12 @@ def test_an_abstract_model_gets_abstract_adapters():
     real = jax.tree.map(lambda leaf: leaf.shape, named_arrays(lora.split(adapted_model())[1]))
     assert shapes == real
     assert all(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(adapters))
+
+
+def test_a_model_without_any_of_the_targets_is_refused():
+    model = small_model(small_config(activation=Activation.relu2, scan_layers=False))
+    with pytest.raises(ValueError, match=r"lora.targets=\['mlp.gate'\]: this model has none"):
+        lora.attach(model, LoraConfig(rank=2, targets=["mlp.gate"]), one_device(), seed=0)
 
 
 @pytest.mark.parametrize(

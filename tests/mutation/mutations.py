@@ -15,6 +15,7 @@ class Mutation(NamedTuple):
     tests: tuple[str, ...]  # at least one of them must fail
 
 
+LOGPROBS = "medr_jax/models/logprobs.py"
 PACKING = "medr_jax/data/packing.py"
 STEP = "medr_jax/training/step.py"
 
@@ -159,5 +160,33 @@ MUTATIONS = (
         PACKING,
         (("return int(ends[ends <= row_length].max(initial=0))", "return row_length"),),
         ("tests/data/test_packing.py",),
+    ),
+    Mutation(
+        "losses put back at other positions",
+        LOGPROBS,
+        (
+            (
+                "jax.vmap(_permuted)(values_NT, place_NT, order_NT)",
+                "jax.vmap(_permuted)(values_NT, order_NT, place_NT)",
+            ),
+        ),
+        ("tests/models/test_logprobs.py", "tests/sft/test_loss.py"),
+    ),
+    Mutation(
+        "gradients put back at other positions",
+        LOGPROBS,
+        (("(gradient[place], None, None)", "(gradient, None, None)"),),
+        ("tests/models/test_logprobs.py", "tests/sft/test_loss.py"),
+    ),
+    Mutation(
+        "last chunk of trained positions left out",
+        LOGPROBS,
+        (
+            (
+                "used = -(-jnp.max(jnp.sum(mask_NT, axis=1)) // length)",
+                "used = jnp.max(jnp.sum(mask_NT, axis=1)) // length",
+            ),
+        ),
+        ("tests/models/test_logprobs.py", "tests/sft/test_loss.py"),
     ),
 )

@@ -1,13 +1,14 @@
 """SFT from a dataset to a policy that others can load."""
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import pytest
 
 from medr_jax.models.config import ModelConfig
 from medr_jax.sft.dataset import TrajectoryData
-from medr_jax.sft.policy import load_policy, with_vocabulary
+from medr_jax.sft.policy import TOKENIZER, load_policy, with_vocabulary
 from medr_jax.testing.training import invented_tokenizer
 from medr_jax.training.metrics import DEV
 from medr_jax.training.state import fingerprint, named_arrays
@@ -55,6 +56,14 @@ def test_the_policy_that_is_loaded_is_the_one_trained(trained):
     assert policy.model_config.vocab_size == policy.tokenizer.vocab_size
     assert fingerprint(policy.params) == outcome.content_hash
     assert named_arrays(policy.model.layers)["mlp.up"].shape == (2, 32, 64)
+
+
+def test_a_policy_with_another_tokenizer_is_refused(trained, tmp_path):
+    moved = tmp_path / "run"
+    shutil.copytree(trained[0], moved)
+    invented_tokenizer(vocab_size=350).save(moved / TOKENIZER)
+    with pytest.raises(ValueError, match="not the tokenizer that this model was trained with"):
+        load_policy(moved)
 
 
 def test_another_run_in_the_same_folder_is_refused(trained, dataset):

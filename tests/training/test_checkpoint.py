@@ -128,6 +128,14 @@ def test_a_checkpoint_cut_short_by_a_kill_does_not_count(store):
     again.close()
 
 
+def test_a_checkpoint_that_cannot_even_say_what_it_is_is_set_aside_too(store, capsys):
+    save(store, 1, 2)
+    shutil.rmtree(store.path / "2" / "meta")
+    assert store.restore(new_state()).meta["step"] == 1
+    assert "checkpoints/2isdamaged" in "".join(capsys.readouterr().err.split())
+    assert store.steps() == [1]
+
+
 def test_all_damaged_is_an_error_that_says_what_next(store):
     save(store, 1)
     damage(store, 1)
@@ -140,6 +148,17 @@ def test_parameters_come_back_without_the_optimizer(store):
     params, meta = store.restore_params(new_state().params)
     np.testing.assert_array_equal(params["weight"][...], at_step(2).params["weight"][...])
     assert meta["step"] == 2
+
+
+def test_what_a_checkpoint_says_of_itself_is_read_alone_or_named_as_damaged(store):
+    save(store, 2)
+    assert store.read_meta()["note"] == "n"
+    for file in (store.path / "2" / "meta").rglob("*"):
+        if file.is_file():
+            file.write_bytes(file.read_bytes()[:5])
+    with pytest.raises(ValueError, match=r"checkpoints/2: damaged \("):
+        store.read_meta()
+    assert store.steps() == [2], "reading moves nothing aside"
 
 
 def test_parameters_of_another_shape_are_refused(store):
@@ -175,6 +194,15 @@ def test_a_disk_that_fills_up_while_writing_is_named_too(store, monkeypatch):
         store.wait()
     monkeypatch.undo()
     assert store.restore(new_state()).meta["step"] == 1
+
+
+def test_another_error_while_writing_stays_what_it_is(store, monkeypatch):
+    def fail(*arguments, **named):
+        raise RuntimeError("INTERNAL: the file system is gone")
+
+    monkeypatch.setattr(store._manager, "wait_until_finished", fail)
+    with pytest.raises(RuntimeError, match="the file system is gone"):
+        store.wait()
 
 
 def test_reading_changes_no_file(store):

@@ -14,6 +14,24 @@ def test_one_process_connects_to_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("fields", "given"),
+    [
+        # A TPU pod or Slurm is asked where nothing is given.
+        ({"coordinator_address": "auto"}, ()),
+        (
+            {"coordinator_address": "host:1234", "num_processes": 3, "process_id": 1},
+            ("host:1234", 3, 1),
+        ),
+    ],
+)
+def test_several_processes_connect_as_they_were_told(monkeypatch, fields, given):
+    asked = []
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *a, **k: asked.append((a, k)))
+    connect(DistributedConfig(**fields))
+    assert asked == [(given, {})]
+
+
+@pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"coordinator_address": "host:1234"}, "num_processes=0, process_id=-1; give"),

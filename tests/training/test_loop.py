@@ -3,6 +3,7 @@
 import functools
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -155,6 +156,44 @@ def test_a_signal_saves_the_state_and_ends_with_a_line(whole, tmp_path, capsys, 
     assert curve(tmp_path) == curve(whole[0])
 
 
+def test_a_signal_in_the_last_step_leaves_a_whole_run(whole, tmp_path, capsys):
+    source = Source()
+    source.before_batch = lambda batch: batch == 11 and os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(SystemExit) as problem:
+        run(tmp_path, source)
+    assert problem.value.code == 143
+    assert "the training is complete and saved" in " ".join(capsys.readouterr().err.split())
+    assert curve(tmp_path) == curve(whole[0])
+    assert fingerprint(run(tmp_path)) == whole[1]
+
+
+def test_a_second_signal_acts_at_once(tmp_path):
+    def press_twice(batch):
+        if batch == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        source = Source()
+        source.before_batch = press_twice
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, source)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    # Waiting for the step would have logged it and saved step 7.
+    assert [r["step"] for r in curve(tmp_path) if r["kind"] == TRAIN][-1] < 7
+    assert sorted(int(f.name) for f in (tmp_path / "checkpoints").iterdir()) == [4]
+
+
+def test_a_run_outside_the_main_thread_trains_and_leaves_signals_alone(whole, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    with ThreadPoolExecutor(1) as pool:
+        final = pool.submit(run, tmp_path).result()
+    assert fingerprint(final) == whole[1]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
     with pytest.raises(ValueError, match=r"step 8: loss inf.*last checkpoint is of step 4") as p:
         run(tmp_path, Source(poison=7))  # step 8 is also a checkpoint step
@@ -200,6 +239,17 @@ def test_a_loss_that_leaps_stops_before_it_is_saved(tmp_path):
     with pytest.raises(ValueError, match="step 41: loss"):
         spiking(tmp_path, odd=40, factor=20.0)
     assert int(spiking(tmp_path, odd=40, factor=0.0).step) == 44
+
+
+@pytest.mark.parametrize("log_every", [1, 4])
+def test_what_the_source_knows_of_a_step_stands_on_its_line(tmp_path, log_every):
+    state, task = make(Source())
+    task.report = lambda number: {"reward": number / 10}
+    settings = config(num_steps=6, eval_every=0, log_every=log_every)
+    train(state, task, settings, tmp_path)
+    found = {record["step"]: record["reward"] for record in curve(tmp_path)}
+    logged = {1: range(1, 7), 4: (4, 6)}[log_every]  # the last step always has a line
+    assert found == {step: step / 10 for step in logged}
 
 
 def test_a_checkpoint_of_another_run_is_refused(whole):
