@@ -1,6 +1,7 @@
 """Figures of the grid, as PNG files; what was not run is left out of them."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from medr_jax.eval.statistics import Cell
 from medr_jax.eval.tables import LABELS
 
 _DPI = 110
+_WIDTH, _HEIGHT, _LEGEND_ROW = 7.5, 4.2, 0.17  # inches
+_MARKERS = "osD^v<>pP*X"
 _WINDOW = 25  # logged steps of the running mean
 
 
@@ -30,14 +33,27 @@ def draw(records: Sequence[ArmRecord], folder: Path, diagnosis: Path | None = No
     return made
 
 
-def _figure(title: str, width: float = 7.0):
+def _figure(title: str):
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, 4.2), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
     axis = figure.subplots()
     axis.set_title(title, fontsize=10)
     axis.grid(alpha=0.3)
     return figure, axis
+
+
+def _legend(figure) -> None:
+    """Below the axes, where it hides no point, in two columns if their labels leave the room."""
+    (axis,) = figure.axes
+    entries = len(axis.get_legend_handles_labels()[1])
+    for columns in (2, 1):
+        figure.set_figheight(_HEIGHT + _LEGEND_ROW * math.ceil(entries / columns))
+        legend = figure.legend(loc="outside lower center", fontsize=7, ncols=columns, frameon=False)
+        figure.draw_without_rendering()
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def _save(figure, path: Path) -> Path:
@@ -66,63 +82,93 @@ def _hops(arms: Mapping[str, Sequence[ArmRecord]]):
     axis.set_xlabel("hops")
     axis.set_ylabel("exact match, 95% interval")
     axis.set_ylim(-0.03, 1.05)
-    axis.legend(fontsize=7)
+    _legend(figure)
     return figure
 
 
 def _curves(arms: Mapping[str, Sequence[ArmRecord]]):
-    """Training loss of each arm's seeds, as a running mean."""
+    """Training loss of each arm's seeds, as a running mean; a training that arms share once."""
     figure, axis = _figure(f"Loss on what the model must produce ({CHECK})")
-    drawn: list[str] = []
+    labels: set[str] = set()
+    trained: set[str] = set()
+    shown: list[float] = []
     for number, records in enumerate(arms.values()):
         for record in records:
-            if len(record.curve) < 2:
+            training = record.run_id.partition("/")[2]
+            if len(record.curve) < 2 or (training and training in trained):
                 continue
-            label = record.label if record.label not in drawn else None
-            drawn.append(record.label)
+            label = record.label if record.label not in labels else None
+            labels.add(record.label)
+            trained.add(training)
             steps, losses = zip(*_smooth(record.curve), strict=True)
+            shown += losses
             axis.plot(steps, losses, color=f"C{number}", lw=1.1, label=label)
-    if not drawn:
+    if not shown:
         return None
     axis.set_xlabel("optimizer step")
     axis.set_ylabel("nats a token")
-    axis.set_yscale("log")
-    axis.legend(fontsize=7)
+    _log_scale(axis, shown)
+    _legend(figure)
     return figure
+
+
+def _log_scale(axis, values: Sequence[float]) -> None:
+    """A logarithmic y axis with plain numbers, some of them within any range of ``values``."""
+    from matplotlib.ticker import LogLocator
+
+    axis.set_yscale("log")
+    wide = max(values) > 10 * min(values)
+    axis.yaxis.set_minor_locator(LogLocator(subs=(2, 5) if wide else range(2, 10)))
+    for set_formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+        set_formatter("{x:g}")
 
 
 def _cost(arms: Mapping[str, Sequence[ArmRecord]]):
-    """What a question costs (words read and written, tool calls) beside what it brings."""
-    figure, axis = _figure(f"Words that an agent reads and writes a question ({CHECK})")
-    points: dict[str, tuple[float, float]] = {}
+    """What a question costs (words read and written) beside what it brings."""
+    import matplotlib
+
+    figure, axis = _figure(f"Words read and written a question, first seed ({CHECK})")
+    points: dict[str, Mapping[str, Cell]] = {}
     for record in arms.get(MAIN, ())[:1]:
-        for agent, summary in record.summaries.items():
-            _add(points, LABELS.get(agent, agent), summary.groups["all"])
+        for agent in (name for name in AGENTS if name in record.summaries):
+            points[LABELS[agent]] = record.summaries[agent].groups["all"]
     for arm, records in arms.items():
         if arm != MAIN and MODEL in records[0].summaries:
-            _add(points, records[0].label, records[0].summaries[MODEL].groups["all"])
-    if not points:
+            points[records[0].label] = records[0].summaries[MODEL].groups["all"]
+    colours = matplotlib.colormaps["tab20"].colors
+    for number, (label, cells) in enumerate(points.items()):
+        written, read, right = (
+            cells[name] for name in ("words_written", "words_read", "exact_match")
+        )
+        if None in (written.value, read.value, right.value):
+            continue
+        values, errors = _with_errors([right])
+        strong = label == LABELS[MODEL]
+        axis.errorbar(
+            [written.value + read.value],
+            values,
+            errors,
+            label=label,
+            fmt=_MARKERS[number % len(_MARKERS)],
+            color=colours[(2 * number + number // 10) % len(colours)],
+            ms=9 if strong else 6,
+            elinewidth=0.8,
+            capsize=2,
+            alpha=0.9,
+        )
+    if not axis.containers:
         return None
-    for number, (label, (words, right)) in enumerate(points.items()):
-        marker = "osD^v<>pP*X"[number % 11]
-        axis.plot([words], [right], marker, ms=7, color=f"C{number % 10}", label=label)
     axis.set_xlabel("words a question")
-    axis.set_ylabel("exact match")
+    axis.set_ylabel("exact match, 95% interval")
     axis.set_ylim(-0.03, 1.05)
-    axis.legend(fontsize=6)
+    _legend(figure)
     return figure
-
-
-def _add(points: dict[str, tuple[float, float]], label: str, cells: Mapping[str, Cell]) -> None:
-    values = [cells[name].value for name in ("words_written", "words_read", "exact_match")]
-    if None not in values:
-        points[label] = (values[0] + values[1], values[2])
 
 
 def _calibration(report: Mapping[str, Any]):
     """Calibration error of the diagnosis methods, as ``bench_diagnose`` measured it."""
     rows = [
-        (f"{task['task']}: {one['method']}", one["calibration_error"])
+        (task["task"].replace("_", " "), one["method"], one["calibration_error"])
         for task in report.get("tasks", ())
         for one in task.get("methods", ())
         if (one.get("calibration_error") or {}).get("value") is not None
@@ -130,9 +176,12 @@ def _calibration(report: Mapping[str, Any]):
     if not rows:
         return None
     figure, axis = _figure("Calibration error of diagnose and of similarity (bench_diagnose)")
-    values, errors = _with_errors([Cell(**cell) for _, cell in rows])
-    axis.barh(range(len(rows)), values, xerr=errors, color="C0", alpha=0.7, capsize=2)
-    axis.set_yticks(range(len(rows)), [label for label, _ in rows], fontsize=7)
+    values, errors = _with_errors([Cell(**cell) for *_, cell in rows])
+    methods = list(dict.fromkeys(method for _, method, _ in rows))
+    colours = [f"C{methods.index(method)}" for _, method, _ in rows]
+    axis.barh(range(len(rows)), values, xerr=errors, color=colours, alpha=0.7, capsize=2)
+    labels = [f"{task}: {method}" for task, method, _ in rows]
+    axis.set_yticks(range(len(rows)), labels, fontsize=7)
     axis.invert_yaxis()
     axis.set_xlabel("expected calibration error, 95% interval (0 = calibrated)")
     return figure

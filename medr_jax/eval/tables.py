@@ -173,9 +173,8 @@ def hops_table(
 
 
 def group_table(summary: Summary, prefix: str, title: str) -> Table:
-    """All metrics of one agent over the groups "<prefix>=...", largest group first."""
-    groups = [group for group in summary.groups if group.startswith(f"{prefix}=")]
-    groups.sort(key=lambda group: (-(summary.groups[group]["exact_match"].n), group))
+    """All metrics of one agent over the groups "<prefix>=..."."""
+    groups = _groups(summary, prefix)
     shown = ("exact_match", "supported_match", "next_entity", "num_calls")
     shown += ("words_written", "words_read")
     return Table(
@@ -192,9 +191,19 @@ def group_table(summary: Summary, prefix: str, title: str) -> Table:
     )
 
 
+def _groups(summary: Summary, prefix: str) -> list[str]:
+    """The groups "<prefix>=...": numbered ones by number, others the largest first."""
+
+    def order(group: str) -> tuple[int, str]:
+        name = group.removeprefix(f"{prefix}=")
+        return (int(name) if name.isdigit() else -summary.groups[group]["exact_match"].n, group)
+
+    return sorted((group for group in summary.groups if group.startswith(f"{prefix}=")), key=order)
+
+
 def failures_table(summary: Summary, prefix: str, title: str) -> Table:
     """Classes of wrong answers as shares of all questions of a group: all, then "<prefix>=..."."""
-    groups = ["all", *sorted(group for group in summary.groups if group.startswith(f"{prefix}="))]
+    groups = ["all", *_groups(summary, prefix)]
     rows = []
     for group in groups:
         size = summary.groups[group]["exact_match"].n

@@ -141,6 +141,9 @@ def test_the_card_page_shows_the_counts_and_runs_nothing(made, rows):
     total = sum(row.num_tool_calls for row in rows) / len(rows)
     assert f"<b>{total:.2f}</b>" in text
     explored = sum(row.form == "exploration" for row in rows)
+    assert 0 < explored < len(rows)
+    headline = f"<b>{explored}</b><span>exploration</span><small>{len(rows) - explored} guided"
+    assert headline in text
     assert re.search(rf">exploration</th>.*?<td>{explored}</td>", text, re.S)
     wrong_turns = sum(bool(flaws.turns_with(row, Flaw.WRONG_TURN)) for row in rows)
     assert re.search(rf">wrong turn</th>.*?<td>{wrong_turns}</td>", text, re.S)

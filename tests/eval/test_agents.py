@@ -152,7 +152,7 @@ def test_two_hundred_questions_killed_at_ten_points_give_the_same_results(tmp_pa
                 *(sys.executable, "-c", SCRIPT, server.base_url, str(tmp_path / "killed")),
                 *(str(REPOSITORY), __file__, str(nth)),
             ]
-            ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, timeout=120)
+            ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, timeout=600)
             assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
         run(server, tmp_path / "killed", count=200)
     assert results(tmp_path / "killed") == results(tmp_path / "whole")

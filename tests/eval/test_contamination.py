@@ -79,9 +79,40 @@ def test_overlap_of_entities_and_word_runs():
     a, b = found.items
     assert (a.item_id, a.entity_ids, a.answer_named) == ("a", ("D1",), False)
     assert a.ngram_share == pytest.approx(3 / 6)
-    assert (b.item_id, b.entity_ids, b.answer_named, b.ngram_share) == ("b", (), True, 0)
-    assert (found.num_with_entity, found.num_with_answer, found.num_with_ngram) == (1, 1, 1)
+    assert (b.item_id, b.entity_ids, b.answer_named, b.ngram_share) == ("b", ("D2",), True, 0)
+    assert (found.num_with_entity, found.num_with_answer, found.num_with_ngram) == (2, 1, 1)
     assert found.mean_ngram_share == pytest.approx(0.5 / 3)
+    assert [(one.entity_id, one.name, one.num_items) for one in found.entities] == [
+        ("D1", "Marfan syndrome", 1),
+        ("D2", "Stiff skin syndrome", 1),
+    ]
+
+
+def test_a_symbol_counts_in_a_question_only_as_it_is_written():
+    names = {"G1": ("WAS", "WASP1"), "G2": ("FBN1",)}
+    items = [
+        item("a", "Was the trial stopped?", "yes"),
+        item("b", "Does WAS matter?", "yes"),
+        item("c", "Is fbn1 (FBN1) mutated?", "yes"),
+    ]
+    found = contamination.overlap(items, ["it was so", "fbn1 associated diseases"], names)
+    # any spelling counts in training text, which may be in lower case
+    assert [(one.item_id, one.entity_ids) for one in found.items] == [
+        ("b", ("G1",)),
+        ("c", ("G2",)),
+    ]
+
+
+def test_the_answer_of_a_choice_is_the_text_of_its_option():
+    choice = BenchmarkItem(
+        item_id="a",
+        question="Which gene?",
+        gold="B",
+        options=("Marfan syndrome", "FBN1"),
+        kind="choice",
+    )
+    found = contamination.overlap([choice], ["fbn1 and marfan syndrome"], {**NAMES, "X": ("B",)})
+    assert found.items[0].entity_ids == ("G1",) and found.num_with_answer == 1
 
 
 def test_a_short_question_is_one_run():

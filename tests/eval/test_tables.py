@@ -97,3 +97,11 @@ def test_shown_tables_are_wide_in_a_file(world, capsys):
     assert max(map(len, printed.splitlines())) > 100
     assert "Held-out questions" in printed and "not run" in printed
     assert "Trained model by specialty" in printed
+
+
+def test_hops_are_rows_in_order_whatever_their_size(world):
+    found = summaries(world)["model"]  # one question of two hops, two of three
+    by_hops = tables.group_table(found, "hops", "By hops")
+    assert [row.label for row in by_hops.rows] == ["2", "3"]
+    wrong = tables.failures_table(found, "hops", "Wrong")
+    assert [row.label for row in wrong.rows] == ["all", "2 hops", "3 hops"]

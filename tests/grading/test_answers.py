@@ -204,6 +204,13 @@ def test_hostile_texts_are_cheap():
         ("nephritis (lupus)", "lupus", True),
         ("hearing loss (conductive)", "hearing loss", False),
         ("lymphoma (stage II)", "lymphoma", False),
+        ("fracture (left femur)", "fracture", False),
+        ("Hunter syndrome (mucopolysaccharidosis II)", "mucopolysaccharidosis type 2", True),
+        (
+            "shock lung (acute respiratory distress syndrome)",
+            "acute respiratory distress syndrome",
+            True,
+        ),
         ("aspirin (or ibuprofen)", "aspirin", False),
         ("Recruiting (since 2021)", "Recruiting", True),
         ("Recruiting (not yet)", "Recruiting", False),

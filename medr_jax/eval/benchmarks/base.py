@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import string
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,12 @@ class BenchmarkItem(Record):
     aliases: tuple[str, ...] = ()  # other accepted answers
     kind: str = ""  # for ``grading.answers.grade``
     groups: dict[str, str] = {}  # {"level": "1"}: what results are broken down by
+
+    @property
+    def answer_text(self) -> str:
+        """The gold answer in words: the option's text where ``gold`` is its letter."""
+        letters = dict(zip(string.ascii_uppercase, self.options, strict=False))
+        return letters.get(self.gold, self.gold)
 
     def __repr__(self) -> str:
         return (
