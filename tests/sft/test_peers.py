@@ -67,6 +67,10 @@ def test_a_dead_process_ends_the_other_within_the_deadline(pair, which):
     said, _ = both[1 - which].communicate(timeout=SECONDS)
     # Connections break at once; JAX's coordinator would need 100 s.
     assert time.monotonic() - began < 90
+    if which == 0 and both[1].returncode == -signal.SIGABRT:
+        # The coordinator died, and JAX in the other process was faster to notice than we were.
+        assert "coordination service" in said.lower(), said
+        return
     assert both[1 - which].returncode == LOST, said
     said = " ".join(said.split())
     assert f"process {1 - which} of 2, after step" in said
