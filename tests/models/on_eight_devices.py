@@ -7,6 +7,7 @@ Prints one JSON object of largest absolute differences; run by ``test_eight_devi
 import dataclasses
 import json
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -36,7 +37,29 @@ def loss(params, graph, tokens, segment_ids):
     model = nnx.merge(graph, params)
     positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
     states = model(tokens, positions, segment_ids)
-    return -jnp.mean(token_logprobs(model, states[:, :-1], tokens[:, 1:], chunk_size=32))
+    inputs = (model, states[:, :-1], tokens[:, 1:])
+    wanted = (positions[:, 1:] * 7 + tokens[:, 1:]) % 3 == 0
+    some = token_logprobs(*inputs, wanted, chunk_size=32)
+    return -jnp.mean(token_logprobs(*inputs, chunk_size=32)) - jnp.mean(some)
+
+
+def collectives_of_wanted_tokens():
+    """How devices that split rows talk to each other for the log-probabilities of some tokens."""
+    mesh = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=4))
+    graph, params = nnx.split(small_model())
+    rows = jax.NamedSharding(mesh, jax.P(("data", "fsdp")))
+    whole = jax.NamedSharding(mesh, jax.P())
+
+    def summed(params, states, targets, wanted):
+        model = nnx.merge(graph, params)
+        return token_logprobs(model, states, targets, wanted, chunk_size=16).sum()
+
+    with jax.set_mesh(mesh):
+        step = jax.jit(jax.grad(summed, (0, 1)), in_shardings=(whole, rows, rows, rows))
+        arguments = (params, jnp.ones((16, 64, 32)), *2 * [jnp.ones((16, 64), jnp.int32)])
+        text = step.lower(*arguments).compile().as_text()
+    kinds = "all-reduce|all-gather|all-to-all|collective-permute"
+    return sorted(set(re.findall(rf" ({kinds})\(", text)))
 
 
 def completions(model, mesh):
@@ -198,7 +221,10 @@ def main() -> None:
     cube = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=2, tensor=2))
     cases = compare(one_device, EVERY_DAY)
     sampled = sampling(one_device, cube)
-    json.dump({"cases": cases, "loaded": loaded_difference(cube), **sampled}, sys.stdout)
+    talk = collectives_of_wanted_tokens()
+    json.dump(
+        {"cases": cases, "loaded": loaded_difference(cube), "talk": talk, **sampled}, sys.stdout
+    )
 
 
 if __name__ == "__main__":

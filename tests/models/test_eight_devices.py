@@ -50,6 +50,10 @@ def test_loss_and_gradients_agree(report):
     assert_agree(report["cases"])
 
 
+def test_wanted_tokens_stay_on_their_device(report):
+    assert report["talk"] == ["all-reduce"]  # of gradients and one count; no token moves
+
+
 def test_the_engine_samples_the_same(report):
     assert report["tokens_equal"]
     assert report["logprobs"] <= 1e-4
