@@ -21,8 +21,7 @@ from medr_jax.sharding import abstract_arrays, constrain, named_sharding
 BLOCK = 64
 """Keys that attention reads at a time on a CPU, where it stops after the longest row's last."""
 
-_AXES = ("layers", "batch", None, "kv_heads", "head_dim")
-"""Logical axes of keys and values."""
+_AXES = ("layers", "batch", None, "kv_heads", "head_dim")  # logical axes of keys and values
 
 
 @jax.tree_util.register_dataclass
@@ -156,11 +155,11 @@ class KVCache:
 
             def exchange(array: jax.Array, at: jax.Array) -> jax.Array:
                 # Read before either is written: else XLA keeps a copy of the whole array.
-                parts = jax.lax.optimization_barrier((_cut(array, a, at), _cut(array, b, at)))
-                return _put(_put(array, a, at, parts[1]), b, at, parts[0])
+                of_a, of_b = jax.lax.optimization_barrier((_cut(array, a, at), _cut(array, b, at)))
+                return _put(_put(array, a, at, of_b), b, at, of_a)
 
-            longest = jnp.maximum(cache.lengths[a], cache.lengths[b])
             pair, turned = jnp.stack([a, b]), jnp.stack([b, a])
+            longest = jnp.max(cache.lengths[pair])
             return KVCache(
                 keys=_over_blocks(cache.keys, longest, exchange),
                 values=_over_blocks(cache.values, longest, exchange),
