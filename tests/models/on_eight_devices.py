@@ -48,16 +48,16 @@ def collectives_of_wanted_tokens():
     mesh = sharding.make_mesh(sharding.MeshConfig(data=2, fsdp=4))
     graph, params = nnx.split(small_model())
     rows = jax.NamedSharding(mesh, jax.P(("data", "fsdp")))
-    whole = jax.NamedSharding(mesh, jax.P())
 
     def summed(params, states, targets, wanted):
         model = nnx.merge(graph, params)
         return token_logprobs(model, states, targets, wanted, chunk_size=16).sum()
 
     with jax.set_mesh(mesh):
-        step = jax.jit(jax.grad(summed, (0, 1)), in_shardings=(whole, rows, rows, rows))
-        arguments = (params, jnp.ones((16, 64, 32)), *2 * [jnp.ones((16, 64), jnp.int32)])
-        text = step.lower(*arguments).compile().as_text()
+        batch = (jnp.ones((16, 64, 32)), *2 * [jnp.ones((16, 64), jnp.int32)])
+        batch = jax.device_put(batch, rows)
+        step = jax.jit(jax.grad(summed, (0, 1)))
+        text = step.lower(params, *batch).compile().as_text()
     kinds = "all-reduce|all-gather|all-to-all|collective-permute"
     return sorted(set(re.findall(rf" ({kinds})\(", text)))
 
