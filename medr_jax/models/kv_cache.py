@@ -151,14 +151,14 @@ class KVCache:
         """The first ``count`` pairs of slots exchange their rows, one pair after another."""
 
         def one(i: jax.Array, cache: KVCache) -> KVCache:
-            a, b = ones[i], others[i]
+            pair = jnp.stack([ones[i], others[i]])
+            turned = pair[::-1]
 
             def exchange(array: jax.Array, at: jax.Array) -> jax.Array:
-                # Read before either is written: else XLA keeps a copy of the whole array.
-                of_a, of_b = jax.lax.optimization_barrier((_cut(array, a, at), _cut(array, b, at)))
-                return _put(_put(array, a, at, of_b), b, at, of_a)
+                # As one read and one write: with two of each XLA copies the whole array.
+                places = at + jnp.arange(min(array.shape[2], BLOCK))
+                return array.at[:, turned[:, None], places].set(array[:, pair[:, None], places])
 
-            pair, turned = jnp.stack([a, b]), jnp.stack([b, a])
             longest = jnp.max(cache.lengths[pair])
             return KVCache(
                 keys=_over_blocks(cache.keys, longest, exchange),
