@@ -28,7 +28,7 @@ from medr_jax.retrieval.corpus import Document
 from medr_jax.retrieval.dense import VECTORS, Embedder, VectorWriter
 from medr_jax.retrieval.schema import fields, schema
 
-LAYOUT = 2
+LAYOUT = 3
 """Of the folder and the schema. Not part of the content hash: that is of what is searched."""
 
 TANTIVY = "tantivy"

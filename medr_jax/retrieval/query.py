@@ -189,9 +189,17 @@ class QueryBuilder:
         starts = [0, *(end + 1 for end in ends)]
         free = [True] * len(words)
         found = []
-        # All spans of all queries pass here: a phrase is a piece of the text, and no list is made.
+        # All queries pass here: a phrase is a piece of the text, and spans that begin as no name
+        # does are not looked up.
+        opening = [
+            start
+            for start in range(len(words) - 1)
+            if self._doc_freq("heads", whole[starts[start] : ends[start + 1]])
+        ]
         for length in range(min(_MAX_PHRASE_WORDS, len(words)), 0, -1):
-            for start in range(len(words) - length + 1):
+            for start in opening if length > 1 else range(len(words)):
+                if start + length > len(words):
+                    break
                 phrase = whole[starts[start] : ends[start + length - 1]]
                 if not self._doc_freq("names", phrase) or not all(free[start : start + length]):
                     continue

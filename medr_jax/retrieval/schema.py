@@ -21,7 +21,7 @@ def schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
     for field in ("title", "synonyms", "body"):  # body: the whole text, title included
         builder.add_text_field(field, tokenizer_name=STEMMED, index_option="freq")
-    for field in ("doc_id", "kind", "source", "identifiers", "names", "items"):
+    for field in ("doc_id", "kind", "source", "identifiers", "names", "heads", "items"):
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
     builder.add_integer_field("ordinal", fast=True)
     builder.add_integer_field("date", fast=True, indexed=True)  # 20250116; 0 = unknown
@@ -50,13 +50,19 @@ def fields(
         made.add_text("identifiers", identifier.upper())
     names = analyzer.keys([document.title, *document.synonyms])
     items = analyzer.keys(item for segment in parsed for item in _items(segment))
-    for field, keys in (("names", names), ("items", items)):
+    heads = dict.fromkeys(head(name) for name in names if " " in name)
+    for field, keys in (("names", names), ("heads", heads), ("items", items)):
         for key in keys:
             if len(key) <= _MAX_KEY_CHARS:
                 made.add_text(field, key)
     made.add_integer("ordinal", ordinal)
     made.add_integer("date", date_number(document.date))
     return made
+
+
+def head(key: str) -> str:
+    """The first two words of a name: most pairs of words in a query are none's."""
+    return " ".join(key.split(" ", 2)[:2])
 
 
 def _items(segment: Segment) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The engine: a query to ranked hits, an id to its document."""
 
+import functools
 import os
 from collections.abc import Container, Hashable, Sequence
 from pathlib import Path
@@ -8,8 +9,8 @@ import numpy as np
 import tantivy
 
 from medr_jax import jsonl
+from medr_jax.retrieval import batch, rank
 from medr_jax.retrieval import index as layout
-from medr_jax.retrieval import rank
 from medr_jax.retrieval.analysis import Analyzer, plain
 from medr_jax.retrieval.cache import QueryCache
 from medr_jax.retrieval.columns import ANY, COLUMNS, Columns, Filters
@@ -186,13 +187,17 @@ class SearchEngine:
         best = self._best(query, parsed, filters, exclude, num_hits)
         return [(self._doc_id(ordinal), score) for ordinal, score in best]
 
-    def rank_many(self, queries: Sequence[str], **options) -> list[list[tuple[str, float]]]:
-        """``rank`` for each query, with the same options."""
-        return [self.rank(query, **options) for query in queries]
+    def rank_many(
+        self, queries: Sequence[str], *, threads: int | None = None, **options
+    ) -> list[list[tuple[str, float]]]:
+        """``rank`` for each query, with the same options; by default on all cores."""
+        return batch.each(functools.partial(self.rank, **options), queries, threads)
 
-    def search_many(self, queries: Sequence[str], **options) -> list[list[Hit]]:
-        """``search`` for each query, with the same options."""
-        return [self.search(query, **options) for query in queries]
+    def search_many(
+        self, queries: Sequence[str], *, threads: int | None = None, **options
+    ) -> list[list[Hit]]:
+        """``search`` for each query, with the same options; by default on all cores."""
+        return batch.each(functools.partial(self.search, **options), queries, threads)
 
     def document(self, doc_id: str) -> Document | None:
         """The document with exactly this id, or None."""

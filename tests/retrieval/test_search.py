@@ -1,5 +1,6 @@
 """Ranking, filters, identifiers, ties, threads."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -137,11 +138,32 @@ def test_num_hits(engine):
         engine.search("x", num_hits=0)
 
 
-def test_search_many_is_search_for_each(engine):
-    queries = ["marfan", "((", "cataract"]
-    assert engine.search_many(queries, num_hits=3) == [
+@pytest.mark.parametrize("threads", [None, 1, 3])
+def test_many_queries_at_once_are_each_query_in_order(engine, threads):
+    queries = ["marfan", "((", "cataract"] * 40
+    queries = [f"{query} fever{n}" for n, query in enumerate(queries)]
+    assert engine.search_many(queries, num_hits=3, threads=threads) == [
         engine.search(query, num_hits=3) for query in queries
     ]
+    assert engine.rank_many(queries, threads=threads) == [engine.rank(query) for query in queries]
+    assert engine.search_many([], threads=threads) == []
+
+
+def test_a_batch_works_on_several_threads(engine, monkeypatch):
+    used = set()
+    rank = type(engine).rank
+
+    def noted(self, query):
+        used.add(threading.get_ident())
+        together.wait(timeout=30)  # passes only where two threads are at it
+        return rank(self, query)
+
+    together = threading.Barrier(2)
+    monkeypatch.setattr(type(engine), "rank", noted)
+    engine.rank_many(["marfan"] * 64, threads=2)
+    assert len(used) == 2
+    with pytest.raises(ValueError, match="threads=0"):
+        engine.rank_many(["marfan"], threads=0)
 
 
 def test_documents_come_back_whole(engine, corpus):

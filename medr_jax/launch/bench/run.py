@@ -18,6 +18,7 @@ from typing import Any
 
 import medr_jax
 from medr_jax import console
+from medr_jax.cores import usable_cores
 from medr_jax.launch import record
 from medr_jax.launch.bench import report
 from medr_jax.launch.bench.job import CONTESTANTS, OURS, BenchConfig, BenchTask, Job
@@ -121,7 +122,7 @@ def start(
         model=model,
         bench=bench,
         mesh=mesh if name == OURS else None,
-        threads=bench.threads or usable_cpus(),
+        threads=bench.threads or usable_cores(),
         weights=scratch / "weights" if with_peers else None,
     )
     job_file = scratch / f"{name}.pkl"
@@ -143,9 +144,3 @@ def start(
             env=os.environ | {"PYTHONPATH": str(Path(medr_jax.__file__).parents[1])},
         )
     return Contestant(name, process, bench.timeout_s, log, EXTRA)
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

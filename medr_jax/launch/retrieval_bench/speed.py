@@ -39,10 +39,13 @@ def _summary(
 ) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name, spent in windows.items():
-        ratios = [b[1] / s[1] for s, b in zip(spent, windows[base], strict=True)]
+        pairs = list(zip(spent, windows[base], strict=True))
+        walls, ratios = ([b[i] / s[i] for s, b in pairs] for i in (0, 1))
         found[name] = {
             "queries_per_s": count / median(wall for wall, _ in spent),
             "queries_per_cpu_s": count / median(cpu for _, cpu in spent),
+            "ratio": median(walls),
+            "ratio_range": [min(walls), max(walls)],
             "cpu_ratio": median(ratios),
             "cpu_ratio_range": [min(ratios), max(ratios)],
         }

@@ -1,5 +1,6 @@
 """Who is compared: each ranks the same documents for the same queries."""
 
+import copy
 import logging
 import time
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from medr_jax.cores import usable_cores
 from medr_jax.retrieval.analysis import Analyzer
 from medr_jax.retrieval.columns import Filters
 from medr_jax.retrieval.config import IndexConfig
@@ -30,6 +32,12 @@ class System(Protocol):
         ...
 
 
+class Threaded(System, Protocol):
+    """One that can rank many queries on several threads."""
+
+    threads: int
+
+
 class Ours:
     """Our engine, without snippets: what it ranks, not what it shows."""
 
@@ -42,17 +50,18 @@ class Ours:
         name: str = OURS,
     ) -> None:
         self.name = name
+        self.threads = 1
         start = time.perf_counter()
         build_index(documents, folder, config or IndexConfig(), embed=embed)
         self.build_s = time.perf_counter() - start
         self.engine = SearchEngine.open(folder, embed=embed)
 
     def rank(self, queries: Sequence[str], num_hits: int, filters: Filters) -> list[list[str]]:
-        """One query after the other, as agents ask."""
-        return [
-            [doc_id for doc_id, _ in hits]
-            for hits in self.engine.rank_many(queries, num_hits=num_hits, filters=filters)
-        ]
+        """One query after the other, as agents ask, or on several threads."""
+        ranked = self.engine.rank_many(
+            queries, threads=self.threads, num_hits=num_hits, filters=filters
+        )
+        return [[doc_id for doc_id, _ in hits] for hits in ranked]
 
 
 class BM25S:
@@ -73,6 +82,7 @@ class BM25S:
         self._retriever = bm25s.BM25(method="lucene", k1=1.2, b=0.75, backend=_backend())
         self._retriever.index(tokens, show_progress=False)
         self.build_s = time.perf_counter() - start
+        self.threads = 1
         self.name = f"bm25s ({_backend()})"
         self._kinds = np.array([document.kind for document in documents])
         self._masks: dict[str, np.ndarray] = {}
@@ -88,7 +98,7 @@ class BM25S:
             [tokens[number] for number in asked],
             k=min(num_hits, len(self._ids)),
             show_progress=False,
-            n_threads=1,
+            n_threads=self.threads,
             weight_mask=self._mask(filters.kind) if filters.kind else None,
         )
         for number, ids, scores in zip(
@@ -105,6 +115,14 @@ class BM25S:
         if kind not in self._masks:
             self._masks[kind] = (self._kinds == kind).astype(np.float32)
         return self._masks[kind]
+
+
+def on_all_cores(system: Threaded) -> Threaded:
+    """The same index; many queries are ranked by as many threads as there are cores."""
+    other = copy.copy(system)
+    other.threads = usable_cores()
+    other.name = f"{system.name}, {other.threads} threads"
+    return other
 
 
 def text(document: Document) -> str:
