@@ -16,6 +16,7 @@ class EngineConfig(SamplingConfig):
     # Rows per decode dispatch: the least of these that holds all rollouts that sample now; []:
     # every slot. Less than num_slots leaves rollouts that wait for a tool out of the work.
     decode_rows: list[int] = field(default_factory=list)
+    share_prompts: bool = True  # copy keys and values from a rollout with an equal prompt
     prefill_rows: int = 16  # rows per prefill dispatch
     prefill_widths: list[int] = field(default_factory=lambda: [16, 64, 256])
 

@@ -72,7 +72,9 @@ def sizes(config: EngineConfig, mesh: Mesh) -> Sizes:
     most = min(-(-config.prefill_rows // parts), slots)
     # Results of tools come in a few at a time: a quarter of the rows is often enough.
     prefill_rows = (most // 4, most) if most >= _ROWS_WORTH_TWO_SIZES else (most,)
-    return Sizes(parts, slots, tuple(sorted(decode_rows)), prefill_rows, widths, shares=True)
+    return Sizes(
+        parts, slots, tuple(sorted(decode_rows)), prefill_rows, widths, config.share_prompts
+    )
 
 
 def new_cache(model: ModelConfig, config: EngineConfig, mesh: Mesh) -> KVCache:

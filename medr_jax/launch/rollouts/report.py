@@ -9,20 +9,21 @@ from typing import Any
 from medr_jax.launch.bench.report import spread
 from medr_jax.launch.rollouts.config import RolloutBenchConfig
 
-ENGINE, BY_TURNS = "engine", "by turns"
+ENGINE, BY_TURNS, SHARING = "engine", "by turns", "by turns, sharing"
 JSON, TABLE = "rollout.json", "rollout.md"
 
 _WHAT = (
     "`engine`: continuous batching, tools beside decoding, history computed once, a group's "
     "prompt computed once. `by turns`: the same programs, but a batch takes its turns together, "
-    "each turn computes its history again, and tools are waited for. Occupancy: share of decoded "
-    "rows that sampled a token. Both sample the same rollouts."
+    "each turn computes the history of each rollout again, and tools are waited for; `sharing`: a "
+    "history that several rollouts have at that moment is computed for one and copied. Occupancy: "
+    "share of decoded rows that sampled a token. All sample the same rollouts."
 )
 
 
-def ratios(result: Mapping[str, Any]) -> list[float]:
-    """Tokens per second of the engine over the batch loop's, round by round."""
-    pairs = zip(result["windows"][ENGINE], result["windows"][BY_TURNS], strict=True)
+def ratios(result: Mapping[str, Any], base: str = BY_TURNS) -> list[float]:
+    """Tokens per second of the engine over a batch loop's, round by round."""
+    pairs = zip(result["windows"][ENGINE], result["windows"][base], strict=True)
     return [tokens_per_s(one) / tokens_per_s(other) for one, other in pairs]
 
 
@@ -41,7 +42,10 @@ def write(
     everything = {
         "facts": dict(facts),
         "rollouts": dataclasses.asdict(bench),
-        "ratios": {name: ratios(result) for name, result in results.items()},
+        "ratios": {
+            name: {base: ratios(result, base) for base in (BY_TURNS, SHARING)}
+            for name, result in results.items()
+        },
         "results": results,
     }
     text = json.dumps(everything, indent=1, default=lambda value: value.value)
@@ -52,10 +56,15 @@ def write(
     (out / TABLE).write_text("\n\n".join([header, _WHAT, *parts]) + "\n", encoding="utf-8")
 
 
+def _ratio(result: Mapping[str, Any], base: str) -> str:
+    ratio = spread(ratios(result, base))
+    return f"{ratio['median']:.2f}x ({ratio['low']:.2f} to {ratio['high']:.2f})"
+
+
 def _workload(name: str, result: Mapping[str, Any], bench: RolloutBenchConfig) -> str:
-    ratio = spread(ratios(result))
+    against, sharing = (_ratio(result, base) for base in (BY_TURNS, SHARING))
     lines = [
-        f"## {name}: {ratio['median']:.2f}x ({ratio['low']:.2f} to {ratio['high']:.2f})",
+        f"## {name}: {against} of by turns, {sharing} of by turns, sharing",
         "",
         f"{result['rollouts']} rollouts in groups of {bench.group_size}, {bench.rounds} rounds; "
         f"{result['same_rollouts']} are the same token for token.",

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ from medr_jax.sharding import make_mesh
 from medr_jax.tokens.protocol import get_protocol
 from medr_jax.tools.runtime import standard_tools
 
-ENGINE, BY_TURNS = report.ENGINE, report.BY_TURNS
+ENGINE, BY_TURNS, SHARING = report.ENGINE, report.BY_TURNS, report.SHARING
 
 Make = Callable[[], list[Any]]
 """Fresh episodes, the same each time."""
@@ -45,30 +45,45 @@ def bench_rollouts(config: SimpleNamespace) -> Path:
     return config.run_dir
 
 
+Build = Callable[[bool], Engine]
+"""An engine; the argument says whether it shares equal prompts."""
+
+
+def contestants(build: Build) -> dict[str, tuple[Engine, Callable[..., list]]]:
+    """Name -> engine and the function that runs episodes on it."""
+    engine = build(True)
+    return {
+        ENGINE: (engine, partial(run_slots, engine=engine, overlap=True)),
+        BY_TURNS: (plain := build(False), partial(run_by_turns, engine=plain)),
+        SHARING: (engine, partial(run_by_turns, engine=engine)),
+    }
+
+
 def compare(
-    engine: Engine, make: Make, tools: Tools, count: Callable[[list], list[list[int]]], rounds: int
+    runs: Mapping[str, tuple[Engine, Callable[..., list]]],
+    make: Make,
+    tools: Tools,
+    count: Callable[[list], list[list[int]]],
+    rounds: int,
 ) -> dict[str, Any]:
-    """Windows of both contestants; the first run of each compiles and is not counted.
+    """Windows of all contestants; the first run of each compiles and is not counted.
 
     ``count`` turns what episodes returned into the tokens that each sampled.
     """
-    contestants = {
-        ENGINE: partial(run_slots, engine=engine, tools=tools, overlap=True),
-        BY_TURNS: partial(run_by_turns, engine=engine, tools=tools),
-    }
-    windows: dict[str, list[dict[str, Any]]] = {name: [] for name in contestants}
+    windows: dict[str, list[dict[str, Any]]] = {name: [] for name in runs}
     outputs = {}
     for number in range(rounds + 1):
-        for name in sorted(contestants, reverse=bool(number % 2)):
-            window, episodes = measure(engine, partial(contestants[name], make()))
+        for name in sorted(runs, reverse=bool(number % 2)):
+            engine, run = runs[name]
+            window, episodes = measure(engine, partial(run, make(), tools=tools))
             outputs[name] = count(episodes)
             if number:
                 windows[name].append(window | {"tokens": sum(map(len, outputs[name]))})
-    pairs = list(zip(outputs[ENGINE], outputs[BY_TURNS], strict=True))
+    sampled = list(zip(*outputs.values(), strict=True))
     return {
         "windows": windows,
-        "rollouts": len(pairs),
-        "same_rollouts": sum(one == other for one, other in pairs),
+        "rollouts": len(sampled),
+        "same_rollouts": sum(one == other == third for one, other, third in sampled),
     }
 
 
@@ -104,14 +119,17 @@ def _questions(config: SimpleNamespace, policy: Policy, dataset: Path) -> dict[s
         config.agent,
         tools.schemas(),
     )
-    engine = Engine(
-        policy.model,
-        config.sampling,
-        mesh=policy.mesh,
-        stop_ids=protocol.stop_ids(policy.tokenizer),
-        pad_id=protocol.pad_id(policy.tokenizer),
-    )
-    return compare(engine, make, tools, _trained_tokens, bench.rounds)
+
+    def build(share_prompts: bool) -> Engine:
+        return Engine(
+            policy.model,
+            dataclasses.replace(config.sampling, share_prompts=share_prompts),
+            mesh=policy.mesh,
+            stop_ids=protocol.stop_ids(policy.tokenizer),
+            pad_id=protocol.pad_id(policy.tokenizer),
+        )
+
+    return compare(contestants(build), make, tools, _trained_tokens, bench.rounds)
 
 
 def _trained_tokens(episodes: Sequence[Any]) -> list[list[int]]:
@@ -128,23 +146,31 @@ def _long(config: SimpleNamespace, policy: Policy, _: Path) -> dict[str, Any]:
         prefill_rows=bench.prefill_rows,
         seed=bench.seed,
     )
-    # No token stops a turn: each is as long as the script says.
-    engine = Engine(policy.model, sampling, mesh=policy.mesh, stop_ids=(), pad_id=0)
+
+    def build(share_prompts: bool) -> Engine:
+        sizes = dataclasses.replace(sampling, share_prompts=share_prompts)
+        # No token stops a turn: each is as long as the script says.
+        return Engine(policy.model, sizes, mesh=policy.mesh, stop_ids=(), pad_id=0)
+
     episodes = partial(workloads.long_episodes, bench, policy.model_config.vocab_size)
-    results = compare(engine, episodes, workloads.slow_tools(bench), list, bench.rounds)
-    results["hang"] = hang(engine, episodes, bench)
+    runs = contestants(build)
+    results = compare(runs, episodes, workloads.slow_tools(bench), list, bench.rounds)
+    results["hang"] = hang(runs, episodes, bench)
     return results
 
 
-def hang(engine: Engine, episodes: Callable[..., list], bench: RolloutBenchConfig) -> dict:
+def hang(
+    runs: Mapping[str, tuple[Engine, Callable[..., list]]],
+    episodes: Callable[..., list],
+    bench: RolloutBenchConfig,
+) -> dict[str, Any]:
     """The same rollouts when a tool hangs for one of them, under each contestant."""
     out: dict[str, Any] = {}
-    for name, run in ((ENGINE, partial(run_slots, overlap=True)), (BY_TURNS, run_by_turns)):
+    for name in (ENGINE, BY_TURNS):
+        engine, run = runs[name]
         walls, sampled = [], []
         for hanging in (None, 0):
-            go = partial(
-                run, episodes(hanging=hanging), engine=engine, tools=workloads.slow_tools(bench)
-            )
+            go = partial(run, episodes(hanging=hanging), tools=workloads.slow_tools(bench))
             window, tokens = measure(engine, go)
             walls.append(window["wall_s"])
             sampled.append(tokens)

@@ -1,5 +1,6 @@
 """The benchmark of the rollout engine: equal rollouts, a hang, and its report."""
 
+import dataclasses
 import json
 
 import pytest
@@ -27,16 +28,20 @@ PROMPT, RESULT = BENCH.prompt_tokens, BENCH.result_tokens
 def result():
     model = small_model(small_config(scan_layers=False, num_layers=1))
     sizes = EngineConfig(num_slots=4, max_length=BENCH.max_length, chunk_steps=4)
-    engine = Engine(model, sizes, mesh=one_device(), stop_ids=(), pad_id=0)
+
+    def build(share_prompts):
+        config = dataclasses.replace(sizes, share_prompts=share_prompts)
+        return Engine(model, config, mesh=one_device(), stop_ids=(), pad_id=0)
 
     def episodes(**options):
         return workloads.long_episodes(BENCH, VOCAB_SIZE, **options)
 
-    result = run.compare(engine, episodes, workloads.slow_tools(BENCH), list, BENCH.rounds)
-    return result | {"hang": run.hang(engine, episodes, BENCH)}
+    runs = run.contestants(build)
+    result = run.compare(runs, episodes, workloads.slow_tools(BENCH), list, BENCH.rounds)
+    return result | {"hang": run.hang(runs, episodes, BENCH)}
 
 
-def test_both_sample_the_same_rollouts(result):
+def test_all_sample_the_same_rollouts(result):
     assert result["rollouts"] == result["same_rollouts"] == 4
     for windows in result["windows"].values():
         (window,) = windows
@@ -48,9 +53,13 @@ def test_only_the_batch_loop_computes_history_again(result):
     # Each of two prompts once, less the token that decoding feeds; a result, after the token
     # sampled last, for each of four rollouts.
     assert engine["stats"]["prefilled"] == 2 * (PROMPT - 1) + 4 * RESULT
-    # Turn two has the prompt, a completion and the result before it.
-    again = by_turns["stats"]["prefilled"] - 2 * (PROMPT - 1)
+    # Each of four rollouts computes its prompt; turn two, that and a completion and the result.
+    again = by_turns["stats"]["prefilled"] - 4 * (PROMPT - 1)
     assert again >= 4 * (PROMPT + RESULT)
+    assert by_turns["stats"]["shared"] == 0
+    sharing = result["windows"][run.SHARING][0]["stats"]
+    assert sharing["shared"] >= 2 * (PROMPT - 1)
+    assert sharing["prefilled"] + sharing["shared"] == by_turns["stats"]["prefilled"]
 
 
 def test_a_hang_costs_one_rollout(result):
@@ -64,7 +73,7 @@ def test_the_report_has_every_number(result, tmp_path):
     facts = {"platform": "Linux", "cpus": 2, "cpu": "test", "commit": "c", "command": "run me"}
     report.write(tmp_path, {"long": result}, BENCH, facts)
     saved = json.loads((tmp_path / report.JSON).read_text(encoding="utf-8"))
-    assert saved["ratios"]["long"] == report.ratios(result)
+    assert saved["ratios"]["long"][run.BY_TURNS] == report.ratios(result)
     page = (tmp_path / report.TABLE).read_text(encoding="utf-8")
     assert "run me" in page and "4 of 4" in page
     assert f"{report.ratios(result)[0]:.2f}x" in page
