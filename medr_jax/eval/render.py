@@ -94,7 +94,7 @@ def _markdown(
 def _origins(records: Sequence[ArmRecord]) -> list[str]:
     lines = [
         f"- {one.arm}, seed {one.seed}: run {one.run_id}, commit {one.commit or 'unknown'}, "
-        f"{one.machine}; {one.train_steps:,} steps, {one.train_tokens:,.0f} tokens, "
+        f"{one.machine}; optimizer steps: {one.train_steps:,}, tokens: {one.train_tokens:,.0f}, "
         f"{one.train_seconds:,.0f} s of training; `{one.command}`"
         for one in records
         if one.summaries
