@@ -52,7 +52,9 @@ class QueryBuilder:
         ranking: IndexConfig,
     ) -> None:
         self._num_docs = searcher.num_docs
+        # Terms come again and again, spans of a query hardly ever.
         self._doc_freq = functools.lru_cache(maxsize=1 << 17)(searcher.doc_freq)
+        self._holding = searcher.doc_freq
         self._schema = schema
         self._analyzer = analyzer
         self._ranking = ranking
@@ -182,7 +184,7 @@ class QueryBuilder:
         """
         words = self._analyzer.words(text)
         whole = " ".join(words)
-        if self._doc_freq("items", whole) or self._doc_freq("names", whole):
+        if self._holding("items", whole) or self._holding("names", whole):
             return (whole,)
         words = words[:_MAX_PHRASE_SOURCE]
         ends = [end - 1 for end in itertools.accumulate(len(word) + 1 for word in words)]
@@ -194,14 +196,14 @@ class QueryBuilder:
         opening = [
             start
             for start in range(len(words) - 1)
-            if self._doc_freq("heads", whole[starts[start] : ends[start + 1]])
+            if self._holding("heads", whole[starts[start] : ends[start + 1]])
         ]
         for length in range(min(_MAX_PHRASE_WORDS, len(words)), 0, -1):
             for start in opening if length > 1 else range(len(words)):
                 if start + length > len(words):
                     break
                 phrase = whole[starts[start] : ends[start + length - 1]]
-                if not self._doc_freq("names", phrase) or not all(free[start : start + length]):
+                if not self._holding("names", phrase) or not all(free[start : start + length]):
                     continue
                 if length > 1 or phrase not in STOP_WORDS:
                     found.append(phrase)

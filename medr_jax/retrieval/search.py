@@ -1,6 +1,5 @@
 """The engine: a query to ranked hits, an id to its document."""
 
-import functools
 import os
 from collections.abc import Container, Hashable, Sequence
 from pathlib import Path
@@ -9,9 +8,10 @@ import numpy as np
 import tantivy
 
 from medr_jax import jsonl
-from medr_jax.retrieval import batch, rank
 from medr_jax.retrieval import index as layout
+from medr_jax.retrieval import rank
 from medr_jax.retrieval.analysis import Analyzer, plain
+from medr_jax.retrieval.batch import Searches, Steps
 from medr_jax.retrieval.cache import QueryCache
 from medr_jax.retrieval.columns import ANY, COLUMNS, Columns, Filters
 from medr_jax.retrieval.config import IndexConfig
@@ -53,8 +53,8 @@ class SearchEngine:
         self._dense = DenseSearch(path, embed) if embed else None
         self._store = DocumentStore(path, self._analyzer)
         self._doc_id = self._store.doc_id
+        self._searches = Searches(self._searcher)
         self._words = WordSearch(
-            self._searcher,
             self._queries,
             self._doc_id,
             self._columns,
@@ -155,9 +155,9 @@ class SearchEngine:
 
         def answer() -> list[Hit]:
             parsed = self._queries.parse(query)
+            best = self._searches.one(self._best(query, parsed, filters, exclude, num_hits))
             return [
-                self._hit(ordinal, score, parsed, snippet_words, marks)
-                for ordinal, score in self._best(query, parsed, filters, exclude, num_hits)
+                self._hit(ordinal, score, parsed, snippet_words, marks) for ordinal, score in best
             ]
 
         if self._cache is None or not isinstance(exclude, Hashable):
@@ -183,21 +183,24 @@ class SearchEngine:
         exclude: Container[str] = (),
     ) -> list[tuple[str, float]]:
         """(id, score) of the same hits as ``search``, without their text."""
-        parsed = self._queries.parse(query)
-        best = self._best(query, parsed, filters, exclude, num_hits)
-        return [(self._doc_id(ordinal), score) for ordinal, score in best]
+        return self._searches.one(self._ranked(query, num_hits, filters, exclude))
 
     def rank_many(
-        self, queries: Sequence[str], *, threads: int | None = None, **options
+        self,
+        queries: Sequence[str],
+        *,
+        num_hits: int = 10,
+        filters: Filters = ANY,
+        exclude: Container[str] = (),
+        threads: int | None = None,
     ) -> list[list[tuple[str, float]]]:
-        """``rank`` for each query, with the same options; by default on all cores."""
-        return batch.each(functools.partial(self.rank, **options), queries, threads)
+        """``rank`` for each query, side by side; ``threads`` None = as many as cores."""
+        rankings = [self._ranked(query, num_hits, filters, exclude) for query in queries]
+        return self._searches.many(rankings, threads)
 
-    def search_many(
-        self, queries: Sequence[str], *, threads: int | None = None, **options
-    ) -> list[list[Hit]]:
-        """``search`` for each query, with the same options; by default on all cores."""
-        return batch.each(functools.partial(self.search, **options), queries, threads)
+    def search_many(self, queries: Sequence[str], **options) -> list[list[Hit]]:
+        """``search`` for each query, with the same options."""
+        return [self.search(query, **options) for query in queries]
 
     def document(self, doc_id: str) -> Document | None:
         """The document with exactly this id, or None."""
@@ -231,6 +234,13 @@ class SearchEngine:
             score=score,
         )
 
+    def _ranked(
+        self, query: str, num_hits: int, filters: Filters, exclude: Container[str]
+    ) -> Steps[list[tuple[str, float]]]:
+        parsed = self._queries.parse(query)
+        best = yield from self._best(query, parsed, filters, exclude, num_hits)
+        return [(self._doc_id(ordinal), score) for ordinal, score in best]
+
     def _best(
         self,
         text: str,
@@ -238,12 +248,12 @@ class SearchEngine:
         filters: Filters,
         exclude: Container[str],
         num_hits: int,
-    ) -> list[tuple[int, float]]:
+    ) -> Steps[list[tuple[int, float]]]:
         """(ordinal, score), best first: by words, then anew if vectors or authority count."""
         if self._dense is None and self._ranking.relevance_weight == 1.0:
-            return self._words.best(parsed, filters, exclude, num_hits)
+            return (yield from self._words.best(parsed, filters, exclude, num_hits))
         pool = max(int(self._ranking.pool), num_hits)
-        found = self._words.best(parsed, filters, exclude, pool)
+        found = yield from self._words.best(parsed, filters, exclude, pool)
         scores_K = np.asarray([score for _, score in found], np.float64)
         relevance = dict(
             zip([o for o, _ in found], rank.lexical_relevance(scores_K).tolist(), strict=True)
@@ -256,7 +266,7 @@ class SearchEngine:
         scored = rank.with_authority(relevance, self._columns, self._ranking)
         bearers = set()
         if parsed.identifiers:  # to name a document is not a matter of relevance
-            bearers = set(self._words.bearers(parsed, filters, exclude, num_hits))
+            bearers = set((yield from self._words.bearers(parsed, filters, exclude, num_hits)))
         ordered = sorted(
             (o not in bearers, -round(score, rank.DIGITS), self._doc_id(o), o)
             for o, score in scored.items()

@@ -1,4 +1,7 @@
-"""Search by words: from the strictest query to the loosest, until there are enough hits."""
+"""Search by words: from the strictest query to the loosest, until there are enough hits.
+
+What has to be looked up in the index is yielded (``retrieval.batch``).
+"""
 
 import functools
 from collections.abc import Callable, Container, Iterator, Sized
@@ -7,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import tantivy
 
+from medr_jax.retrieval.batch import Request, Steps
 from medr_jax.retrieval.columns import ANY, Columns, Filters
 from medr_jax.retrieval.query import ParsedQuery, QueryBuilder
 
@@ -27,14 +31,12 @@ class WordSearch:
 
     def __init__(
         self,
-        searcher: tantivy.Searcher,
         queries: QueryBuilder,
         doc_id: Callable[[int], str],
         columns: Columns,
         *,
         stages: bool,
     ) -> None:
-        self._searcher = searcher
         self._queries = queries
         self._doc_id = doc_id
         self._by_stages = stages
@@ -43,22 +45,24 @@ class WordSearch:
 
     def best(
         self, parsed: ParsedQuery, filters: Filters, exclude: Container[str], num_hits: int
-    ) -> Found:
+    ) -> Steps[Found]:
         """Each stage fills what the last left."""
         ranked: dict[int, float] = {}
         for build in self._stages(parsed, ranked):
             wanted = num_hits - len(ranked)
-            ranked.update(self._found(build, filters, exclude, wanted, ranked))
+            found = yield from self._found(build, filters, exclude, wanted, ranked)
+            ranked.update(found)
             if len(ranked) >= num_hits:
                 break
         return list(ranked.items())
 
     def bearers(
         self, parsed: ParsedQuery, filters: Filters, exclude: Container[str], num_hits: int
-    ) -> list[int]:
+    ) -> Steps[list[int]]:
         """Documents that bear an identifier of the query."""
         build = functools.partial(self._queries.identified, parsed)
-        return [ordinal for ordinal, _ in self._found(build, filters, exclude, num_hits, ())]
+        found = yield from self._found(build, filters, exclude, num_hits, ())
+        return [ordinal for ordinal, _ in found]
 
     def _stages(self, parsed: ParsedQuery, ranked: Sized) -> Iterator[_Build]:
         """From the strictest query to the loosest; ``ranked`` is what was found so far."""
@@ -86,16 +90,17 @@ class WordSearch:
         exclude: Container[str],
         wanted: int,
         taken: Container[int],
-    ) -> Found:
+    ) -> Steps[Found]:
         """The ``wanted`` best that pass and are neither excluded nor taken."""
         if filters != ANY:
             passes_N = self._passing(filters)
             share = np.count_nonzero(passes_N) / max(self._num_docs, 1)
             if share >= _WIDE_SHARE:
-                found = self._among_all(build(ANY), passes_N, share, exclude, wanted, taken)
+                query = build(ANY)
+                found = yield from self._among_all(query, passes_N, share, exclude, wanted, taken)
                 if found is not None:
                     return found
-        return self._among_passing(build(filters), exclude, wanted, taken)
+        return (yield from self._among_passing(build(filters), exclude, wanted, taken))
 
     def _among_all(
         self,
@@ -105,14 +110,14 @@ class WordSearch:
         exclude: Container[str],
         wanted: int,
         taken: Container[int],
-    ) -> Found | None:
+    ) -> Steps[Found | None]:
         """From the best of all documents, or None where these do not settle it.
 
         Tantivy skips documents that cannot be among the best, but not within a filter: many
         candidates of all are cheaper than few of a filter that passes much.
         """
         limit = int(_SPARE * wanted / share) + _TIE_MARGIN
-        ordinals, scores = self._rows(query, limit)
+        ordinals, scores = yield Request(query, limit)
         passing = [
             (ordinal, score)
             for ordinal, score, passes in zip(
@@ -127,10 +132,10 @@ class WordSearch:
 
     def _among_passing(
         self, query: tantivy.Query, exclude: Container[str], wanted: int, taken: Container[int]
-    ) -> Found:
+    ) -> Steps[Found]:
         limit = wanted + _TIE_MARGIN
         while True:
-            ordinals, scores = self._rows(query, limit)
+            ordinals, scores = yield Request(query, limit)
             best = self._ordered(zip(ordinals, scores, strict=True), exclude, wanted, taken)
             if len(ordinals) < limit or limit >= self._num_docs:
                 return best
@@ -138,11 +143,6 @@ class WordSearch:
             if enough or _settled(best, wanted, scores):
                 return best
             limit = min(4 * limit, self._num_docs)
-
-    def _rows(self, query: tantivy.Query, limit: int) -> tuple[list[int], list[float]]:
-        rows = self._searcher.search(query, limit, count=False).hits
-        ordinals = self._searcher.fast_field_values("ordinal", [at for _, at in rows])
-        return ordinals, [score for score, _ in rows]
 
     def _ordered(self, rows, exclude: Container[str], wanted: int, taken: Container[int]) -> Found:
         usable = sorted(

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import pytest
 
+from medr_jax.retrieval.batch import Searches
+from medr_jax.retrieval.columns import Filters
 from medr_jax.retrieval.corpus import Document
 
 
@@ -138,30 +140,37 @@ def test_num_hits(engine):
         engine.search("x", num_hits=0)
 
 
-@pytest.mark.parametrize("threads", [None, 1, 3])
-def test_many_queries_at_once_are_each_query_in_order(engine, threads):
-    queries = ["marfan", "((", "cataract"] * 40
-    queries = [f"{query} fever{n}" for n, query in enumerate(queries)]
-    assert engine.search_many(queries, num_hits=3, threads=threads) == [
+def test_search_many_is_search_for_each(engine):
+    queries = ["marfan", "((", "cataract"]
+    assert engine.search_many(queries, num_hits=3) == [
         engine.search(query, num_hits=3) for query in queries
     ]
-    assert engine.rank_many(queries, threads=threads) == [engine.rank(query) for query in queries]
-    assert engine.search_many([], threads=threads) == []
 
 
-def test_a_batch_works_on_several_threads(engine, monkeypatch):
-    used = set()
-    rank = type(engine).rank
+@pytest.mark.parametrize("threads", [None, 1, 3])
+@pytest.mark.parametrize("options", [{}, {"stages": False}, {"relevance_weight": 0.4}])
+def test_rankings_side_by_side_are_those_of_each_query(make_engine, corpus, options, threads):
+    engine = make_engine(corpus, **options)
+    # Names, identifiers, loose words, words that no document has: as many rounds as stages.
+    queries = ["marfan", "((", "cataract eye", "OMIM:154700", "short nose", "quux", "fever FBN1"]
+    queries = [f"{query} {n}" for n, query in enumerate(queries * 90)]
+    narrow = {"num_hits": 3, "filters": Filters(kind="disease"), "exclude": {"D:3"}}
+    for asked in ({}, narrow):
+        each = [engine.rank(query, **asked) for query in queries]
+        assert engine.rank_many(queries, threads=threads, **asked) == each
+    assert engine.rank_many([], threads=threads) == []
 
-    def noted(self, query):
-        used.add(threading.get_ident())
-        together.wait(timeout=30)  # passes only where two threads are at it
-        return rank(self, query)
 
-    together = threading.Barrier(2)
-    monkeypatch.setattr(type(engine), "rank", noted)
-    engine.rank_many(["marfan"] * 64, threads=2)
-    assert len(used) == 2
+def test_many_rankings_are_searched_by_several_threads(engine, monkeypatch):
+    searched = Searches._search
+
+    def together(self, request):
+        both.wait(timeout=30)  # passes only where two threads are at it
+        return searched(self, request)
+
+    both = threading.Barrier(2)
+    monkeypatch.setattr(Searches, "_search", together)
+    assert len(engine.rank_many(["marfan"] * 64, threads=2)) == 64
     with pytest.raises(ValueError, match="threads=0"):
         engine.rank_many(["marfan"], threads=0)
 

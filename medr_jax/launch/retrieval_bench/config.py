@@ -11,7 +11,7 @@ class RetrievalBenchConfig:
     pubmedqa: str = ""  # its JSON; "" leaves the task out
     beir: list[str] = field(default_factory=list)  # folders in BEIR's layout
     sizes: list[int] = field(default_factory=lambda: [35_000, 1_000_000])  # generated documents
-    speed_queries: int = 300  # of a window
+    speed_queries: int = 300  # of a window; up to ten times as many where documents are few
     rounds: int = 5  # windows of each system, in turns
     relevance_weights: list[float] = field(default_factory=lambda: [0.4])  # of the paper's sum
     dense_documents: int = 0  # of the PubMedQA task that are embedded; 0 = no hybrid

@@ -91,7 +91,11 @@ def _hybrid(
 
 def _timed(size: int, index: IndexConfig, bench: RetrievalBenchConfig) -> dict[str, Any]:
     """All systems over generated documents; the filters are kinds, in turn."""
-    queries = generated_queries(bench.speed_queries, bench.seed)
+    # So that a window takes about as long at every size.
+    count = bench.speed_queries * max(1, min(10, 1_000_000 // size))
+    seeds = range(bench.seed, bench.seed + bench.rounds + 2)
+    # New ones in every round: what a system keeps of those before does not help it.
+    *windows, last = (generated_queries(count, seed) for seed in seeds)
     filters = [Filters(kind=kind) for kind in KINDS]
     with console.stage(f"{size:,}") as line, tempfile.TemporaryDirectory() as folder:
         documents = list(generated_documents(size, bench.seed))
@@ -102,9 +106,9 @@ def _timed(size: int, index: IndexConfig, bench: RetrievalBenchConfig) -> dict[s
         base = BM25S(documents)
         systems = [ours, on_all_cores(ours), *lucene, on_all_cores(base), base]
         del documents
-        found = speed.speeds(systems, queries, filters, bench.rounds)
+        found = speed.speeds(systems, windows, filters)
         for system in systems:
-            found[system.name] |= speed.latencies(system, queries, filters[0])
+            found[system.name] |= speed.latencies(system, last, filters[0])
             found[system.name]["docs_per_s"] = size / system.build_s
         gc.unfreeze()
         line.update(ratio=found[ours.name]["cpu_ratio"])

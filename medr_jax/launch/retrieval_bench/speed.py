@@ -14,24 +14,24 @@ NUM_HITS = 10
 
 
 def speeds(
-    systems: Sequence[System], queries: Sequence[str], filters: Sequence[Filters], rounds: int
+    systems: Sequence[System], queries: Sequence[Sequence[str]], filters: Sequence[Filters]
 ) -> dict[str, dict[str, Any]]:
     """System -> queries a second (CPU and wall), ratio to the last one, latencies.
 
-    A window asks all queries under one set of filters; windows alternate between the systems.
-    The first window of each is not counted: it opens files and compiles.
+    A window asks all queries of a round under one set of filters; windows alternate between the
+    systems. The first round is not counted: it opens files and compiles.
     """
     windows: dict[str, list[tuple[float, float]]] = {system.name: [] for system in systems}
-    for number in range(rounds + 1):
+    for number, asked in enumerate(queries):
         for offset in range(len(systems)):
             system = systems[(number + offset) % len(systems)]
-            asked = filters[number % len(filters)]
+            narrow = filters[number % len(filters)]
             wall, cpu = time.perf_counter(), time.process_time()
-            system.rank(queries, NUM_HITS, asked)
+            system.rank(asked, NUM_HITS, narrow)
             spent = (time.perf_counter() - wall, time.process_time() - cpu)
             if number:
                 windows[system.name].append(spent)
-    return _summary(windows, len(queries), systems[-1].name)
+    return _summary(windows, len(queries[0]), systems[-1].name)
 
 
 def _summary(

@@ -54,13 +54,20 @@ class Ours:
         start = time.perf_counter()
         build_index(documents, folder, config or IndexConfig(), embed=embed)
         self.build_s = time.perf_counter() - start
-        self.engine = SearchEngine.open(folder, embed=embed)
+        self._folder, self._embed = folder, embed
+        self.open()
+
+    def open(self) -> None:
+        """Opens the index, with nothing remembered of earlier queries."""
+        self.engine = SearchEngine.open(self._folder, embed=self._embed)
 
     def rank(self, queries: Sequence[str], num_hits: int, filters: Filters) -> list[list[str]]:
-        """One query after the other, as agents ask, or on several threads."""
-        ranked = self.engine.rank_many(
-            queries, threads=self.threads, num_hits=num_hits, filters=filters
-        )
+        """One query after the other, as agents ask; on several threads, side by side."""
+        options = {"num_hits": num_hits, "filters": filters}
+        if self.threads == 1:
+            ranked = [self.engine.rank(query, **options) for query in queries]
+        else:
+            ranked = self.engine.rank_many(queries, threads=self.threads, **options)
         return [[doc_id for doc_id, _ in hits] for hits in ranked]
 
 
@@ -120,6 +127,8 @@ class BM25S:
 def on_all_cores(system: Threaded) -> Threaded:
     """The same index; many queries are ranked by as many threads as there are cores."""
     other = copy.copy(system)
+    if isinstance(other, Ours):
+        other.open()
     other.threads = usable_cores()
     other.name = f"{system.name}, {other.threads} threads"
     return other
