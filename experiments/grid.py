@@ -11,7 +11,7 @@ from experiments._main import entry_point
     "grid",
     *("graph", "index", "tools", "questions", "synthesis", "tokenizer", "agent", "model"),
     *("weights", "lora", "mesh", "optimizer", "training", "watch", "data", "sampling"),
-    *("evaluation", "paths", "grid"),
+    *("diagnosis", "evaluation", "paths", "grid"),
 )
 def main(config) -> None:
     """Runs or reuses every arm; it may be stopped at any time and started again."""

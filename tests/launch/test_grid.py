@@ -27,8 +27,6 @@ def config(tmp_path):
         sampling=EngineConfig(),
         grid=GridConfig(arms=["main", "max_chain", "no_guidance"], relevance_weights=[]),
         out=str(tmp_path / "out"),
-        study="",
-        diagnosis="",
     )
 
 

@@ -1,6 +1,7 @@
 """Every primary config and every experiment composes, and to the dataclasses that own it."""
 
 import ast
+import dataclasses
 import importlib
 import re
 from pathlib import Path
@@ -45,6 +46,9 @@ def test_entry_points_are_thin_documented_and_compose(path):
     for group in groups:
         expected = _schemas.SCHEMAS[group].split(":")[1]
         assert type(typed[group]).__name__ == expected
+    for key, value in typed.items():  # Hydra takes "key=..." for the choice of an option file
+        chosen = dataclasses.is_dataclass(value) or isinstance(value, dict)
+        assert chosen or not (CONFIGS / key).is_dir(), key
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)

@@ -57,6 +57,8 @@ class GridConfig:
     seeds: list[int] = field(default_factory=lambda: [0])  # of every arm
     main_seeds: list[int] = field(default_factory=lambda: [0, 1, 2])  # of the main arm
     relevance_weights: list[float] = field(default_factory=lambda: [1.0, 0.4, 0.0])  # λ; [] = none
+    study: str = ""  # study.json of rl_study, for the RL rows
+    diagnosis: str = ""  # diagnose.json of bench_diagnose, for the calibration figure
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.arms if name not in ARMS]:

@@ -24,8 +24,10 @@ def run_grid(config: SimpleNamespace) -> Path:
     out = results_folder(config)
     out.mkdir(parents=True, exist_ok=True)
     command = shlex.join(["python", "-m", "experiments.grid", *sys.argv[1:]])
-    inputs = Inputs(study=Path(config.study) if config.study else None,
-                    diagnosis=Path(config.diagnosis) if config.diagnosis else None)  # fmt: skip
+    study, diagnosis = (
+        Path(file) if file else None for file in (config.grid.study, config.grid.diagnosis)
+    )
+    inputs = Inputs(study=study, diagnosis=diagnosis)
     kept.load_study(inputs.study)  # a wrong file is said before anything runs
     known = {(one.arm, one.seed) for one in kept.load(out)}
     for name, seed in config.grid.jobs():
