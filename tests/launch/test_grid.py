@@ -1,3 +1,4 @@
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -87,3 +88,10 @@ def test_a_reason_keeps_no_path_of_the_machine():
     assert not_run("main", 0, "ValueError: /home/me/artifacts/x\nis bad").reason == (
         "ValueError: x is bad"
     )
+
+
+@pytest.mark.parametrize("name", ["study", "diagnosis"])
+def test_a_file_that_is_not_there_is_said_before_anything_runs(config, name):
+    config.grid = dataclasses.replace(config.grid, **{name: "typo.json"})
+    with pytest.raises(ValueError, match=f"grid.{name}=typo.json: no such file"):
+        run.run_grid(config)

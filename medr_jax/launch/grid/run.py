@@ -20,14 +20,14 @@ def run_grid(config: SimpleNamespace) -> Path:
     """Runs what is not finished; an arm that fails becomes a row of "not run" with its reason.
 
     Interrupted, it goes on where it was: finished stages are reused, a training run resumes.
+
+    Raises:
+        ValueError: a file that the options name is not there, or is no such file.
     """
     out = results_folder(config)
     out.mkdir(parents=True, exist_ok=True)
     command = shlex.join(["python", "-m", "experiments.grid", *sys.argv[1:]])
-    study, diagnosis = (
-        Path(file) if file else None for file in (config.grid.study, config.grid.diagnosis)
-    )
-    inputs = Inputs(study=study, diagnosis=diagnosis)
+    inputs = Inputs(study=_given(config, "study"), diagnosis=_given(config, "diagnosis"))
     kept.load_study(inputs.study)  # a wrong file is said before anything runs
     known = {(one.arm, one.seed) for one in kept.load(out)}
     for name, seed in config.grid.jobs():
@@ -45,6 +45,14 @@ def run_grid(config: SimpleNamespace) -> Path:
     path = render(out, inputs)
     console.say(f"tables       {path}, figures and .tex, .csv beside it")
     return path
+
+
+def _given(config: SimpleNamespace, name: str) -> Path | None:
+    """The file that an option of the grid names, None where it names none."""
+    file = getattr(config.grid, name)
+    if file and not Path(file).is_file():
+        raise ValueError(f"grid.{name}={file}: no such file; give one or leave the option out")
+    return Path(file) if file else None
 
 
 def _guarded(what: str, work: Callable[[], object]) -> tuple[object, str]:

@@ -83,7 +83,7 @@ def compare(
     return {
         "windows": windows,
         "rollouts": len(sampled),
-        "same_rollouts": sum(one == other == third for one, other, third in sampled),
+        "same_rollouts": sum(all(one == first for one in rest) for first, *rest in sampled),
     }
 
 
