@@ -107,6 +107,15 @@ def _device_grid(sizes: Sequence[int], devices: Sequence[jax.Device]) -> np.ndar
     )
 
 
+def gathered_mesh(mesh: Mesh) -> Mesh:
+    """The same devices for sampling: each group that has split a row's tokens or heads holds all
+    weights, split by heads, and every other axis splits rows."""
+    rows = mesh.shape["data"] * mesh.shape["fsdp"]
+    if mesh.shape["data"] == rows and mesh.shape["sequence"] == 1:
+        return mesh
+    return Mesh(mesh.devices.reshape(rows, 1, 1, -1), MESH_AXES, axis_types=mesh.axis_types)
+
+
 def _split_cpu(count: int) -> None:
     """Makes JAX see ``count`` CPU devices. A JAX that is up already keeps those it has."""
     if count:

@@ -46,6 +46,9 @@ class SlotEngine(Protocol):
     def extend(self, handle: Any, new_ids: Sequence[int], max_tokens: int, turn: int) -> None:
         """Appends context to a rollout and asks for one completion of at most ``max_tokens``."""
 
+    def largest(self, number: int) -> int:
+        """The largest number of all processes that sample together; each gives one."""
+
     def step(self) -> None:
         """Samples a few tokens for every rollout that waits for a completion."""
 
@@ -121,17 +124,26 @@ def run_slots(
     ``overlap`` the other rollouts go on sampling meanwhile, and a call that hangs costs its own
     rollout only. Without, the engine's next step waits for all calls of this one: then what is
     in a dispatch together does not depend on how long anything took.
+
+    Processes that share an engine's mesh all call this, each with its own episodes. They step
+    together until the last rollout of all has ended.
     """
     threads = ThreadPoolExecutor(max(engine.num_free, 1), thread_name_prefix="episode-tools")
     scheduler = _Slots(enumerate(episodes), engine, tools, progress, threads)
     try:
-        while scheduler.fill():
-            engine.step()
-            scheduler.collect(wait_for_tools=not overlap)
+        while state := engine.largest(scheduler.fill()):
+            if state == _SAMPLES:
+                engine.step()
+                scheduler.collect(wait_for_tools=not overlap)
+            else:  # nobody has anything to sample before a tool answers
+                scheduler.wait_for_a_tool()
     finally:
         scheduler.close()
         threads.shutdown(wait=False, cancel_futures=True)
     return [scheduler.finished[index] for index in sorted(scheduler.finished)]
+
+
+_ENDED, _WAITS, _SAMPLES = 0, 1, 2  # of a process's rollouts: the most that one of them does
 
 
 @dataclass(slots=True)
@@ -162,20 +174,20 @@ class _Slots:
         self._threads = threads
         self._rows: list[_Row] = []
 
-    def fill(self) -> bool:
-        """Starts waiting episodes in free slots until one samples; False when none is left."""
-        while True:
-            while self._engine.num_free:
-                if (entry := next(self._waiting, None)) is None:
-                    break
-                row = _Row(*entry)
-                self._rows.append(row)
-                self._advance(row, None)
-            asking = [row.tools for row in self._rows if row.tools]
-            if not self._rows or len(asking) < len(self._rows):
-                return bool(self._rows)
-            wait(asking, return_when=FIRST_COMPLETED)
-            self._hand_out_results()
+    def fill(self) -> int:
+        """Starts waiting episodes in free slots; says if some sample, all wait, or none is left."""
+        while self._engine.num_free and (entry := next(self._waiting, None)) is not None:
+            row = _Row(*entry)
+            self._rows.append(row)
+            self._advance(row, None)
+        if not self._rows:
+            return _ENDED
+        return _WAITS if all(row.tools for row in self._rows) else _SAMPLES
+
+    def wait_for_a_tool(self) -> None:
+        """Until one of the tools that rollouts wait for has answered."""
+        wait([row.tools for row in self._rows], return_when=FIRST_COMPLETED)
+        self._hand_out_results()
 
     def collect(self, *, wait_for_tools: bool) -> None:
         """Hands finished completions, and tool results that are there, to their episodes."""

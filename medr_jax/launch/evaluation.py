@@ -168,7 +168,7 @@ def checkpoint_agent(
         config.agent,
         identity={
             "policy": policy.meta["fingerprints"]["params"],
-            "sampling": dataclasses.asdict(config.sampling),
+            "sampling": config.sampling.identity(),
             "tools": dataclasses.asdict(tools_config),
         },
         tool_schemas=tools.schemas(),

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import jax
+
 from medr_jax import console, jsonl
 from medr_jax.artifacts import Artifact, Outcome
 from medr_jax.data.tfds_builder import read_trajectories
@@ -15,6 +17,7 @@ from medr_jax.eval.statistics import Cell
 from medr_jax.graph.rarity import seed_diseases
 from medr_jax.launch import diagnosis, record, stages, training
 from medr_jax.launch.evaluation import evaluate
+from medr_jax.launch.together import run_stage_together
 from medr_jax.launch.trust_page import write_page
 from medr_jax.rl.curriculum import hops_stratum
 from medr_jax.rl.rewards import Scorer
@@ -44,26 +47,28 @@ def rl(config: SimpleNamespace) -> tuple[Path, Artifact]:
     replay = Path(config.replay) if config.replay else None
 
     def build(path: Path) -> Outcome:
+        first = jax.process_index() == 0  # the one process that writes what is not a checkpoint
         loaded = policy.load_policy(folder, make_mesh(config.mesh))
-        policy.save_description(path, loaded.model_config, loaded.tokenizer, loaded.protocol)
-        policy.carry_hf_files(folder / policy.HF, path)
+        if first:
+            policy.save_description(path, loaded.model_config, loaded.tokenizer, loaded.protocol)
+            policy.carry_hf_files(folder / policy.HF, path)
         world = _world(config, dataset, index)
         outcome = train_rl(start_from(loaded), world, settings, path, replay=replay)
-        if replay is None:
+        if first and replay is None:
             records = read_metrics(path / METRICS)
             write_page(path / PAGE, records, config.rl.trust, _page_facts(folder, config))
         return outcome
 
     settings = _settings(config)
     rl_config = dataclasses.replace(settings.rl, micro_rows=1, dump_every=0)
-    run = stages.run_stage(
+    run = run_stage_together(
         config,
         "rl",
         settings={
             "rl": dataclasses.asdict(rl_config),
             "optimizer": dataclasses.asdict(settings.optimizer),
             "training": dataclasses.asdict(settings.training),
-            "sampling": dataclasses.asdict(settings.sampling),
+            "sampling": settings.sampling.identity(),
             "agent": dataclasses.asdict(settings.limits),
             "tools": dataclasses.asdict(config.tools),
             "dev_questions": config.dev_questions,
@@ -152,6 +157,7 @@ def _settings(config: SimpleNamespace) -> Settings:
         training=config.rl_training,
         sampling=sampling,
         limits=config.agent,
+        watch=config.watch,
         facts=record.environment(),
     )
 

@@ -11,10 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from medr_jax import artifacts, sharding
+from medr_jax import artifacts, processes, sharding
 from medr_jax.models import tensor_files
 from medr_jax.models.config import ModelConfig
 from medr_jax.models.hf_config import refuse_inexpressible, to_hf_config
@@ -196,19 +195,13 @@ def to_hf(
         value = flat[entry.path].get_value()
         for layer, name in enumerate(_names(entry, config)):
             part = value[layer] if entry.layered else value
-            yield name, entry.to_theirs(_on_host(part.astype(dtype or part.dtype)))
+            yield name, entry.to_theirs(processes.to_host(part.astype(dtype or part.dtype)))
 
 
 def _contiguous(array: np.ndarray) -> np.ndarray:
     """The array in C order, moved as raw bits: NumPy is slow with types it does not know."""
     bits = array.view(f"u{array.dtype.itemsize}")
     return np.ascontiguousarray(bits).view(array.dtype)
-
-
-def _on_host(array: jax.Array) -> np.ndarray:
-    if array.is_fully_addressable:
-        return np.asarray(array)
-    return multihost_utils.process_allgather(array, tiled=True)
 
 
 def load(path: Path, config: ModelConfig, mesh: Mesh) -> Transformer:

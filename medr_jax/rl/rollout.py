@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import jax
+import msgspec
 import numpy as np
 
-from medr_jax import jsonl
+from medr_jax import jsonl, processes
 from medr_jax.agent.drivers import SlotEngine, Tools, run_slots
 from medr_jax.agent.loop import AgentLimits, Episode, TokenEpisode, token_episode
 from medr_jax.rl.rewards import Terms
@@ -87,18 +89,21 @@ class Sampler:
         """``group_size`` rollouts of each question, those of a group side by side.
 
         A rollout's noise is keyed by its id, "<group id>/<number>": group ids must never come
-        back, or the same noise would.
+        back, or the same noise would. Several processes share the work and all get everything.
         """
         rollout_ids = [f"{name}/{number}" for name in group_ids for number in range(group_size)]
         asked = [question for question in questions for _ in range(group_size)]
-        episodes = map(self._episode, asked, rollout_ids)
+        mine = processes.my_part(rollout_ids)
+        episodes = map(self._episode, processes.my_part(asked), mine)
         finished = run_slots(
             episodes, self.engine, self.tools, progress, overlap=self.overlap_tools
         )
-        return [
-            from_episode(episode, rollout_id.rsplit("/", 1)[0])
-            for episode, rollout_id in zip(finished, rollout_ids, strict=True)
-        ]
+        return exchange(
+            [
+                from_episode(episode, rollout_id.rsplit("/", 1)[0])
+                for episode, rollout_id in zip(finished, mine, strict=True)
+            ]
+        )
 
     def _episode(self, question: Question, rollout_id: str) -> TokenEpisode:
         return token_episode(
@@ -127,6 +132,15 @@ def from_episode(episode: Episode, group_id: str) -> Rollout:
         logprobs=ledger.logprobs,
         policy_versions=ledger.policy_versions,
     )
+
+
+def exchange(rollouts: list[Rollout]) -> list[Rollout]:
+    """The rollouts of all processes, in the processes' order."""
+    if jax.process_count() == 1:
+        return rollouts
+    shares = processes.gather_bytes(msgspec.msgpack.encode(list(map(_to_line, rollouts))))
+    decoder = msgspec.msgpack.Decoder(list[RolloutLine])
+    return [_from_line(line) for share in shares for line in decoder.decode(share)]
 
 
 class RolloutLine(Record):
@@ -162,7 +176,12 @@ _DTYPES = {
 
 
 def dump(path: Path, rollouts: Iterable[Rollout]) -> None:
-    """Writes a JSON line a rollout; the file appears whole or not at all."""
+    """Writes a JSON line a rollout; the file appears whole or not at all.
+
+    Of several processes the first one writes.
+    """
+    if jax.process_index():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     jsonl.write(path, map(_to_line, rollouts))
 

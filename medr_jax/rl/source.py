@@ -37,6 +37,7 @@ class Roller:
         """Groups of rollouts with their reward terms, sampled from ``params``."""
         self.sampler.engine.set_params(params, version)
         rollouts = self.sampler(questions, names, G)
+        self.sampler.engine.release_params()
         for rollout in rollouts:
             rollout.terms = self.mark(rollout.trajectory, rollout.num_sampled)
         return advantages.group_by_id(rollouts, lambda rollout: rollout.group_id, G)
@@ -113,7 +114,7 @@ class RolloutSource:
         self._saved = [*self._saved, iteration][-self._keep :]
         for path in self._folder.glob(OPEN.replace("{:06d}", "*")):
             if path.name < OPEN.format(self._saved[0]):
-                path.unlink()
+                path.unlink(missing_ok=True)  # another process may have been faster
         return {
             "batches": self._num_given,
             "curriculum": self._curriculum.get_state(),

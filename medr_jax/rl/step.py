@@ -9,6 +9,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 
+from medr_jax import processes
 from medr_jax.models.logprobs import token_logprobs, token_logprobs_and_entropy
 from medr_jax.models.transformer import Transformer
 from medr_jax.rl.config import RLConfig
@@ -19,7 +20,7 @@ from medr_jax.training.state import TrainState, create_state
 from medr_jax.training.step import (
     LossFn,
     Ratio,
-    make_place,
+    batch_sharding,
     make_train_step,
     micro_batch,
     num_used,
@@ -121,11 +122,14 @@ def make_score(
     measure: Callable[[Any, dict[str, jax.Array]], jax.Array],
     place: Callable[[Batch], dict[str, jax.Array]],
 ) -> Callable[[Any, Batch], tuple[np.ndarray, np.ndarray]]:
-    """``score(params, batch) -> logprobs, entropies``, float32 (R, T), of each row's targets."""
+    """``score(params, batch) -> logprobs, entropies``, float32 (R, T), of each row's targets.
+
+    Every process gives the whole batch and gets all of the scores.
+    """
 
     def score(params: Any, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
         placed = place({name: batch[name] for name in SCORED})
-        measured = np.asarray(measure(params, placed))
+        measured = processes.to_host(measure(params, placed))
         logprobs, entropies = np.moveaxis(measured, 1, 0)
         return tuple(part.reshape(-1, part.shape[-1]) for part in (logprobs, entropies))
 
@@ -133,11 +137,18 @@ def make_score(
 
 
 def make_rows_place(mesh: Mesh, micro_rows: int) -> Callable[[Batch], dict[str, jax.Array]]:
-    """``make_place`` for batches of any whole number of micro-batches."""
+    """``place(batch)``: rows (R, ...), any whole number of micro-batches, as (micro, rows, ...).
+
+    Every process gives the whole batch; its devices take what is theirs.
+    """
+    rows = batch_sharding(mesh)
 
     def place(batch: Batch) -> dict[str, jax.Array]:
-        num_rows = len(next(iter(batch.values())))
-        return make_place(mesh, num_rows // micro_rows)(batch)
+        return {name: one(array) for name, array in batch.items()}
+
+    def one(array: np.ndarray) -> jax.Array:
+        cut = array.reshape(-1, micro_rows, *array.shape[1:])
+        return jax.make_array_from_callback(cut.shape, rows, cut.__getitem__)
 
     return place
 

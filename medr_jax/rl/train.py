@@ -31,6 +31,7 @@ from medr_jax.training.loop import Task, TrainingConfig, train
 from medr_jax.training.metrics import METRICS, TRAIN, read_metrics
 from medr_jax.training.optimizer import OptimizerConfig
 from medr_jax.training.state import fingerprint
+from medr_jax.training.watch import WatchConfig
 from medr_jax.types import Question
 
 
@@ -68,6 +69,7 @@ class Settings:
     training: TrainingConfig
     sampling: EngineConfig
     limits: AgentLimits
+    watch: WatchConfig = field(default_factory=WatchConfig)
     facts: Mapping[str, Any] = field(default_factory=dict)  # JSON that is only noted
 
     def check(self, mesh: Mesh) -> None:
@@ -93,11 +95,6 @@ class Settings:
             raise ValueError(
                 f"rl.micro_rows={rl.micro_rows}: must be a multiple of mesh.data * mesh.fsdp = "
                 f"{shards}"
-            )
-        if jax.process_count() > 1:
-            raise ValueError(
-                f"{jax.process_count()} processes: rollouts are sampled in one process so far; "
-                "use distributed=single"
             )
 
 
@@ -130,7 +127,7 @@ def train_rl(
             identity=_identity(start, world, settings, replay),
             facts={"mesh": dict(start.mesh.shape), **settings.facts},
         )
-        state = train(made.state, task, settings.training, Path(out))
+        state = train(made.state, task, settings.training, Path(out), settings.watch)
         content_hash = fingerprint(state.params)
     return Outcome(content_hash=content_hash, counts=_summary(Path(out)))
 
@@ -241,6 +238,7 @@ def _evaluate(
     def evaluate(params: Any) -> dict[str, float]:
         sampler.engine.set_params(params, 0)
         rollouts = [r for r in sampler(world.dev_questions, names, 1) if r.valid]
+        sampler.engine.release_params()
         terms = [world.mark(rollout.trajectory, rollout.num_sampled) for rollout in rollouts]
         return {
             "exact_match": float(np.mean([one.right for one in terms])),

@@ -1,8 +1,18 @@
 """Sizes of the engine's compiled programs."""
 
+import dataclasses
+import enum
 from dataclasses import dataclass, field
+from typing import Any
 
 from medr_jax.sampling.logits import SamplingConfig
+
+
+class Weights(enum.Enum):
+    """How the sampler holds the weights that are trained."""
+
+    gathered = "gathered"  # whole along fsdp and sequence, in the compute dtype; copied if need be
+    as_trained = "as_trained"  # as they are: no memory, but gathered again for every token
 
 
 @dataclass(kw_only=True, slots=True)
@@ -19,6 +29,7 @@ class EngineConfig(SamplingConfig):
     share_prompts: bool = True  # copy keys and values from a rollout with an equal prompt
     prefill_rows: int = 16  # rows per prefill dispatch
     prefill_widths: list[int] = field(default_factory=lambda: [16, 64, 256])
+    weights: Weights = Weights.gathered
 
     def __post_init__(self) -> None:
         # Explicit: super() does not find the class that dataclass(slots=True) rebuilt.
@@ -37,3 +48,9 @@ class EngineConfig(SamplingConfig):
                 f"sampling.decode_rows={self.decode_rows}; each must be at least 1 and at most "
                 f"num_slots={self.num_slots}"
             )
+
+    def identity(self) -> dict[str, Any]:
+        """What results may depend on: everything but where the weights lie."""
+        everything = dataclasses.asdict(self)
+        del everything["weights"]
+        return everything

@@ -9,18 +9,18 @@ the first ``decode_rows`` slots; then the two change places.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-import jax
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 
 from medr_jax.agent.loop import Sampled
 from medr_jax.models.transformer import Transformer
-from medr_jax.sampling import programs
 from medr_jax.sampling.config import EngineConfig
+from medr_jax.sampling.device import Device
 from medr_jax.sampling.logits import rollout_words
-from medr_jax.sampling.rows import EngineStats, Row, by_part
+from medr_jax.sampling.rows import EngineStats, Row, by_part, most_in_a_part
 from medr_jax.sampling.slots import Prompt, Slots
 from medr_jax.types import Status
 
@@ -43,31 +43,29 @@ class Engine:
     ):
         """Holds the model's arrays by reference; ``banned_ids`` are never sampled, nor is pad."""
         self.config = config
-        self.mesh = mesh
         self.stop_ids = tuple(sorted(set(stop_ids)))
         self.banned_ids = tuple(sorted({pad_id, *banned_ids}))
         if overlap := set(self.stop_ids) & set(self.banned_ids):
             raise ValueError(f"stop_ids and banned ids share {sorted(overlap)}; nothing would stop")
         self.policy_version = policy_version
-        self.num_compiled = 0
         self.stats = EngineStats()
+        self.device = Device(model, config, mesh, self.stop_ids, self.banned_ids)
         self._pad_id = pad_id
         self._vocab_size = model.config.vocab_size
-        graph, self.params = nnx.split(model)
         self._rows: dict[int, Row] = {}
         self._next_handle = 0
-        self._sizes = programs.sizes(config, mesh)
+        self._sizes = self.device.sizes
         self._slots = Slots(self._sizes.parts, self._sizes.slots)
-        with jax.set_mesh(mesh):
-            self._cache = programs.new_cache(model.config, config, mesh)
-        self._run = programs.Programs(
-            *map(self._jit, programs.build(graph, config, mesh, self.stop_ids, self.banned_ids))
-        )
 
     @property
     def num_slots(self) -> int:
-        """Rollouts that can be open at once."""
-        return self.config.num_slots
+        """Rollouts that can be open at once in this process."""
+        return self._sizes.parts * self._sizes.slots
+
+    @property
+    def params(self) -> nnx.State:
+        """The weights that sample, as they lie for that."""
+        return self.device.params
 
     @property
     def num_free(self) -> int:
@@ -81,9 +79,7 @@ class Engine:
             ValueError: no slot is free.
         """
         if not self.num_free:
-            raise ValueError(
-                f"all {self.config.num_slots} slots are open; close one or raise num_slots"
-            )
+            raise ValueError(f"all {self.num_slots} slots are open; close one or raise num_slots")
         handle, self._next_handle = self._next_handle, self._next_handle + 1
         part, slot = self._slots.take()
         self._rows[handle] = Row(part=part, slot=slot, words=rollout_words(rollout_id))
@@ -117,15 +113,22 @@ class Engine:
         row.running = True
 
     def step(self) -> bool:
-        """Feeds pending context, then decodes one chunk. False when nothing is running."""
+        """Feeds pending context, then decodes one chunk. False when nothing is running.
+
+        Of several processes all call it, also those that have nothing running; ``largest`` is
+        how they agree on that.
+        """
         running = [row for row in self._rows.values() if row.running]
-        if not running:
+        if not self.largest(len(running)):
             return False
-        with jax.set_mesh(self.mesh):
-            self._clear_fresh(running)
-            self._feed(running)
-            self._decode_chunk(running)
+        self._clear_fresh(running)
+        self._feed(running)
+        self._decode_chunk(running)
         return any(row.running for row in running)
+
+    def largest(self, number: int) -> int:
+        """The largest of what all processes say; each must say something."""
+        return self.device.largest(number)[0]
 
     def result(self, handle: int) -> Sampled | None:
         """The completion of the last extension, or None while it runs."""
@@ -147,14 +150,20 @@ class Engine:
                 "close them before new parameters come in"
             )
         self._slots.forget_prompts()
-        self.params, self.policy_version = params, version
+        self.device.set_params(params)
+        self.policy_version = version
+
+    def release_params(self) -> None:
+        """Makes room for other work: where sampling has a copy of the weights, it is freed.
+
+        Before anything else is sampled, ``set_params`` must give new ones.
+        """
+        self.device.set_params(None)
 
     def _clear_fresh(self, running: Sequence[Row]) -> None:
         fresh = [row for row in running if row.fresh]
-        if fresh:
-            outside = self._sizes.slots
-            (slots,), _ = self._lists([(row.part, row.slot) for row in fresh], outside)
-            self._dispatch(self._run.clear, slots)
+        if self.largest(len(fresh)):
+            self._do(self.device.clear, [(row.part, row.slot) for row in fresh])
         for row in fresh:
             row.fresh = False
             if not row.prompt:  # decoding is the first to write to the slot
@@ -171,8 +180,13 @@ class Engine:
             or not row.prompt
             or firsts.setdefault((row.part, row.prompt), row) is row
         ]
-        while pending := [row for row in pending if len(row.unfed) > 1]:
-            self._prefill_some(pending)
+        while True:
+            pending = [row for row in pending if len(row.unfed) > 1]
+            longest = max((len(row.unfed) - 1 for row in pending), default=0)
+            longest, most = self.device.largest(longest, most_in_a_part(pending))
+            if not longest:
+                break
+            self._prefill_some(pending, longest, most)
         self._share_prompts(running)
 
     def _share_prompts(self, running: Sequence[Row]) -> None:
@@ -184,15 +198,16 @@ class Engine:
                 self._slots.keep(row.part, row.slot, row.prompt)
                 row.num_cached, row.unfed = len(row.prompt), row.unfed[-1:]
                 self.stats.shared += row.num_cached
-        if copies:
-            lists, counts = self._lists(copies)
-            self._dispatch(self._run.share, *lists, counts)
+        if self._sizes.shares and self.largest(len(copies)):
+            self._do(self.device.share, copies)
 
-    def _prefill_some(self, pending: Sequence[Row]) -> None:
-        """One dispatch for the rows with most to feed; all but their last token."""
+    def _prefill_some(self, pending: Sequence[Row], longest: int, most: int) -> None:
+        """One dispatch for the rows with most to feed; all but their last token.
+
+        ``longest`` pending tokens of a row and ``most`` rows of a part, over all processes.
+        """
         ordered = sorted(pending, key=lambda row: (-len(row.unfed), row.slot))
-        size = self._sizes.prefill_rows_for(max(map(len, by_part(ordered).values())))
-        width = self._sizes.width(len(ordered[0].unfed) - 1)
+        size, width = self._sizes.prefill_rows_for(most), self._sizes.width(longest)
         rows = self._sizes.parts * size
         tokens = np.full((rows, width), self._pad_id, np.int32)
         num_new, slots = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
@@ -212,12 +227,12 @@ class Engine:
                     self._slots.overwrite(row.part, row.slot)
         self.stats.prefilled += int(num_new.sum())
         self.stats.prefill_places += tokens.size
-        self._dispatch(self._run.prefill, tokens, num_new, at_prompt, None if in_place else slots)
+        self._do(self.device.prefill, tokens, num_new, at_prompt, None if in_place else slots)
 
     def _decode_chunk(self, running: Sequence[Row]) -> None:
         """The oldest rollouts sample; where there are more than rows, the others wait."""
         ready = by_part(running)
-        size = self._sizes.decode_rows_for(max(map(len, ready.values())))
+        size = self._sizes.decode_rows_for(self.largest(most_in_a_part(running)))
         chosen = {part: rows[:size] for part, rows in ready.items()}
         if size < self._sizes.slots:
             self._seat(chosen, size)
@@ -229,8 +244,7 @@ class Engine:
                 place = part * size + row.slot
                 tokens[place], remaining[place] = row.unfed[0], row.remaining
                 turns[place], words[place] = row.turn, row.words
-        chunk = self._dispatch(self._run.decode, tokens, remaining, words, turns)
-        chunk = np.asarray(chunk)  # the only device-to-host copy
+        chunk = self._do(self.device.decode, tokens, remaining, words, turns)
         ids, logprobs = chunk[0], chunk[1].view(np.float32)
         for part, rows in chosen.items():
             places = [part * size + row.slot for row in rows]
@@ -250,10 +264,9 @@ class Engine:
                 if (part, other) in at:
                     at[part, other].slot = one
                 swaps.append((part, one, other))
-        if swaps:
+        if self.largest(len(swaps)):
             self.stats.moved += len(swaps)
-            lists, counts = self._lists(swaps)
-            self._dispatch(self._run.swap, *lists, counts)
+            self._do(self.device.swap, swaps)
 
     def _take(self, row: Row, ids: list[int], logprobs: list[float]) -> None:
         row.token_ids += ids
@@ -269,30 +282,6 @@ class Engine:
             )
             row.running = False
 
-    def _lists(
-        self, entries: Sequence[tuple[int, ...]], fill: int = 0
-    ) -> tuple[list[np.ndarray], np.ndarray]:
-        """(part, a, b, ...) as one array for the a, one for the b, ..., and counts per part.
-
-        Of one compiled shape: each part's share has as many places as slots.
-        """
-        parts, places = self._sizes.parts, self._sizes.slots
-        lists = np.full((len(entries[0]) - 1, parts, places), fill, np.int32)
-        counts = np.zeros(parts, np.int32)
-        for part, *numbers in entries:
-            lists[:, part, counts[part]] = numbers
-            counts[part] += 1
-        return [numbers.reshape(-1) for numbers in lists], counts
-
-    def _dispatch(self, program: Callable, *arrays: np.ndarray | None) -> jax.Array | None:
+    def _do(self, dispatch: Callable, *arguments: Any) -> Any:
         self.stats.dispatches += 1
-        out = program(self.params, self._cache, *arrays)
-        self._cache, rest = out if isinstance(out, tuple) else (out, None)
-        return rest
-
-    def _jit(self, function: Callable) -> Callable:
-        def counted(*arguments):
-            self.num_compiled += 1  # runs when traced only
-            return function(*arguments)
-
-        return jax.jit(counted, donate_argnums=1)
+        return dispatch(*arguments)

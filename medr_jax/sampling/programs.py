@@ -22,6 +22,7 @@ from medr_jax.models.config import ModelConfig
 from medr_jax.models.kv_cache import KVCache
 from medr_jax.sampling.config import EngineConfig
 from medr_jax.sampling.logits import sample, turn_keys
+from medr_jax.sharding import constrain
 
 PART = "data"
 """The mesh axis that splits slots into parts."""
@@ -194,6 +195,7 @@ def decode(
     )
     _, new, _, _, ids, logprobs = jax.lax.while_loop(more, body, start)
     chunk = jnp.stack([ids, jax.lax.bitcast_convert_type(logprobs, jnp.int32)])
+    chunk = constrain(chunk, None, "batch", None)  # each process reads its own rows
     return cache.commit(new), chunk
 
 

@@ -52,3 +52,8 @@ def by_part(rows: Iterable[Row]) -> dict[int, list[Row]]:
     for row in rows:
         parts.setdefault(row.part, []).append(row)
     return parts
+
+
+def most_in_a_part(rows: Iterable[Row]) -> int:
+    """Rows of the part that has most of them."""
+    return max(map(len, by_part(rows).values()), default=0)

@@ -35,6 +35,11 @@ class DistributedConfig:
                 "0, how many there are, and which this is, from 0"
             )
 
+    @property
+    def alone(self) -> bool:
+        """Whether this process trains without others."""
+        return not self.coordinator_address
+
 
 def connect(config: DistributedConfig) -> None:
     """Joins the other processes; must come before anything that looks at devices."""

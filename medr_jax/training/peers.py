@@ -7,11 +7,8 @@ import time
 from collections.abc import Iterator
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from medr_jax import console
+from medr_jax import console, processes
 
 LOST = 75
 """Exit code of a process whose peer died: the sysexits code for "try again"."""
@@ -33,11 +30,6 @@ class Peers:
         self._timeout_s = timeout_s
         self._last: float | None = None
         self._done = "the start"
-        if not self.alone:
-            mesh = Mesh(np.array(jax.devices()), ("devices",))
-            self._spread = NamedSharding(mesh, PartitionSpec("devices"))
-            everywhere = NamedSharding(mesh, PartitionSpec())
-            self._largest = jax.jit(jnp.max, out_shardings=everywhere)
 
     def vote(self, signal_number: int) -> jax.Array | int:
         """The largest of all processes' numbers; of several, an array that is read later.
@@ -45,10 +37,7 @@ class Peers:
         Every process must call it once a step. One that reads a step's vote after starting the
         next step learns the same as all others, at the same step.
         """
-        if self.alone:
-            return signal_number
-        mine = np.full((jax.local_device_count(),), signal_number, np.int32)
-        return self._largest(jax.make_array_from_process_local_data(self._spread, mine))
+        return signal_number if self.alone else processes.largest([signal_number])[0]
 
     def progress(self, done: str) -> None:
         """Something that needed all processes has ended."""

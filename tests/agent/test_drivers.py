@@ -157,6 +157,28 @@ def test_slots_are_freed_after_an_error():
     assert engine.num_free == 3
 
 
+class WithOthers(ScriptedEngine):
+    """Other processes have rollouts that sample until step ``until``."""
+
+    until = 0
+
+    def largest(self, number: int) -> int:
+        return max(number, 2) if self.num_steps < self.until else number
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_process_without_rollouts_steps_with_the_others(count):
+    engine = WithOthers(script, num_slots=3)
+    engine.until = 50
+    episodes = [
+        token_episode(make_question(), TOKENIZER, COMPACT, LIMITS, rollout_id=f"r{i}")
+        for i in range(count)
+    ]
+    results = run_slots(episodes, engine, FindingTools(), overlap=True)
+    assert engine.num_steps == 50
+    assert [r.trajectory for r in results] == [r.trajectory for r in run(3, count)[0]]
+
+
 def test_no_episodes():
     assert run(2, count=0)[0] == []
 

@@ -28,6 +28,7 @@ from medr_jax.models import hf_weights
 from medr_jax.models.config import AttentionBackend, Remat
 from medr_jax.models.logprobs import token_logprobs
 from medr_jax.models.transformer import abstract_model, create_model
+from medr_jax.sampling.config import Weights
 from medr_jax.sampling.engine import Engine, EngineConfig
 from medr_jax.testing.models import random_tokens, small_config, small_model
 from medr_jax.testing.rollouts import logprob_differences, sampled_ledgers, speaking_model
@@ -113,8 +114,10 @@ OTHERS = {
     "splash": (SPLASH, {"data": 2, "sequence": 2, "tensor": 2}, 128),
 }
 SAMPLING_MESHES = {
-    "each part by itself": {"data": 8},
-    "all together": {"data": 2, "fsdp": 2, "tensor": 2},
+    "each part by itself": ({"data": 8}, Weights.gathered),
+    "gathered": ({"data": 2, "fsdp": 4}, Weights.gathered),
+    "gathered, by heads": ({"fsdp": 4, "sequence": 2}, Weights.gathered),
+    "all together": ({"data": 2, "fsdp": 2, "tensor": 2}, Weights.as_trained),
 }
 
 
@@ -176,11 +179,12 @@ def parity(one_device, meshes):
     questions = [f"which gene {i} ?" for i in range(8)]
     expected = sampled_ledgers(model, one_device, config, questions)
     report = {}
-    for name, sizes in meshes.items():
+    for name, (sizes, weights) in meshes.items():
         mesh = sharding.make_mesh(sharding.MeshConfig(**sizes))
         graph, params = nnx.split(model)
         placed = nnx.merge(graph, jax.device_put(params, sharding.shardings(params, mesh)))
-        ledgers = sampled_ledgers(placed, mesh, config, questions)
+        asked = dataclasses.replace(config, weights=weights)
+        ledgers = sampled_ledgers(placed, mesh, asked, questions)
         report[name] = {
             "logprobs": float(logprob_differences(model, mesh, ledgers, row_length=768).max()),
             "turns": min(ledger.num_turns for ledger in ledgers),

@@ -77,7 +77,7 @@ def test_files_are_loaded_split_and_saved_whole(report):
 @pytest.mark.slow
 def test_rollouts_have_the_trainer_s_logprobs_on_every_mesh():
     report = run("rollouts")
-    assert sorted(report) == ["all together", "each part by itself"]
+    assert len(report) == 4
     for name, mesh in report.items():
         assert mesh["turns"] == 4, name
         assert mesh["tokens_equal"], name

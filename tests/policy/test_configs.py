@@ -59,8 +59,25 @@ def test_experiments_compose(path):
         if re.search(rf"^# For .*\b{name}\b", path.read_text(encoding="utf-8"), re.M)
     ]
     assert used, "a line '# For <commands>: ...' of an experiment names what it is for"
+    wanted = leaves(OmegaConf.to_container(OmegaConf.load(path)))
+    wanted = {key: value for key, value in wanted.items() if not key.startswith("defaults")}
     for name, groups in used:
-        OmegaConf.to_object(composed(name, groups, [f"experiment={path.stem}"]))
+        config = composed(name, groups, [f"experiment={path.stem}"])
+        OmegaConf.to_object(config)
+        got = leaves(OmegaConf.to_container(config, enum_to_str=True))
+        # A value of the command's own config must not take the place of the experiment's.
+        assert {key: got[key] for key in wanted if key in got} == {
+            key: value for key, value in wanted.items() if key in got
+        }, name
+
+
+def leaves(config: dict) -> dict[str, object]:
+    """ "group.field" -> value."""
+    found = {}
+    for key, value in config.items():
+        inner = leaves(value) if isinstance(value, dict) else None
+        found |= {key: value} if inner is None else {f"{key}.{k}": v for k, v in inner.items()}
+    return found
 
 
 def test_a_typo_is_refused():

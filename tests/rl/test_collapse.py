@@ -72,11 +72,11 @@ def test_old_weights_left_in_the_sampler(lab, tmp_path, monkeypatch):
 
     def once(self, params, version):
         if version == 0:
-            given(self, params, version)
-            self.params = jax.tree.map(jnp.copy, params)  # the step consumes them
+            given(self, jax.tree.map(jnp.copy, params), version)  # the step consumes them
         self.policy_version = version
 
     monkeypatch.setattr(Engine, "set_params", once)
+    monkeypatch.setattr(Engine, "release_params", lambda self: None)
     with pytest.raises(TrustError, match="iteration 1: sampler/gap_max="):
         run(lab, tmp_path)
 

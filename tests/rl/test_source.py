@@ -26,6 +26,9 @@ class Scripted:
     def set_params(self, params, version):
         self.version = version
 
+    def release_params(self):
+        pass
+
     def __call__(self, questions, names, group_size):
         return [
             self.lab.rollout(

@@ -8,6 +8,7 @@ import pytest
 from flax import nnx
 
 from medr_jax.models.logprobs import token_logprobs
+from medr_jax.sampling.config import Weights
 from medr_jax.sampling.engine import Engine, EngineConfig, EngineStats
 from medr_jax.testing.models import (
     VOCAB_SIZE,
@@ -101,11 +102,11 @@ def test_compiled_shapes_are_fixed(model):
     engine = make_engine(model, num_slots=3)
     two_turns(engine, PROMPTS)
     two_turns(engine, list(PROMPTS)[::-1])
-    before = engine.num_compiled
+    before = engine.device.num_compiled
     two_turns(engine, list(PROMPTS)[::-1])
     # clear, share, decode and one prefill per width; nothing new for other lengths or turns
     assert before <= 5
-    assert engine.num_compiled == before
+    assert engine.device.num_compiled == before
 
 
 def greedy_reference(model, prompt, max_tokens):
@@ -196,7 +197,20 @@ def test_new_parameters_change_results_and_are_refused_while_rollouts_are_open(m
     sampled = engine.result(handle)
     assert sampled.token_ids == greedy_reference(other, PROMPTS["r1"], 5)
     assert sampled.policy_version == 3
-    assert engine.num_compiled <= 4
+    assert engine.device.num_compiled <= 4
+
+
+def test_weights_are_kept_in_the_dtype_that_computes():
+    stored = small_model(small_config(scan_layers=False, num_layers=1, dtype="bfloat16"))
+    found = {}
+    for weights in Weights:
+        engine = make_engine(stored, weights=weights)
+        params = nnx.to_flat_state(engine.params)
+        dtypes = {path[-1]: str(leaf.get_value().dtype) for path, leaf in params}
+        assert dtypes["query"] == ("bfloat16" if weights is Weights.gathered else "float32")
+        assert dtypes["scale"] == "float32"
+        found[weights] = two_turns(engine, PROMPTS)
+    assert found[Weights.gathered] == found[Weights.as_trained]  # bit for bit
 
 
 def same(one, other):

@@ -206,11 +206,7 @@ def _artifact(request: Request, config: SimpleNamespace) -> Artifact:
         version=artifacts.code_version(
             *("medr_jax.models", "medr_jax.sharding", "medr_jax.sft", "medr_jax.training"),
             *("medr_jax.rl.batch", "medr_jax.rl.loss", "medr_jax.rl.step"),
-            *(
-                "medr_jax.sampling.engine",
-                "medr_jax.sampling.logits",
-                "medr_jax.launch.compile.programs",
-            ),
+            *("medr_jax.sampling", "medr_jax.launch.compile.programs"),
             *("medr_jax.launch.compile.worker", "medr_jax.launch.compile.roofline"),
             "medr_jax.launch.compile.topologies",
         ),

@@ -25,6 +25,7 @@ from medr_jax.rl.batch import BATCH_DTYPES
 from medr_jax.rl.config import RLConfig
 from medr_jax.sampling import programs as sampling_programs
 from medr_jax.sampling.config import EngineConfig
+from medr_jax.sampling.weights import resharded, sampling_mesh
 from medr_jax.sft import step as sft_step
 from medr_jax.training.loop import TrainingConfig
 from medr_jax.training.optimizer import OptimizerConfig
@@ -79,6 +80,7 @@ class Program(NamedTuple):
     arguments: tuple
     parts: dict[str, Any]  # what is in memory for it: name -> tree of shapes with shardings
     beside: dict[str, Any] = {}  # what a run also has in memory, and this program does not see
+    mesh: Mesh | None = None  # where it runs, if not on the mesh that was asked for
 
 
 def _sft(settings: Settings, mesh: Mesh) -> Program:
@@ -114,6 +116,7 @@ def _logprob(settings: Settings, mesh: Mesh) -> Program:
 
 
 def _prefill(settings: Settings, mesh: Mesh) -> Program:
+    mesh = sampling_mesh(mesh, settings.sampling)
     sizes = sampling_programs.sizes(settings.sampling, mesh)
     rows = sizes.parts * sizes.prefill_rows[-1]
     per_row = jax.ShapeDtypeStruct((rows,), jnp.int32)
@@ -124,6 +127,7 @@ def _prefill(settings: Settings, mesh: Mesh) -> Program:
 
 
 def _decode(settings: Settings, mesh: Mesh) -> Program:
+    mesh = sampling_mesh(mesh, settings.sampling)
     return _sampling(settings, mesh, "decode", _decode_batch(settings, mesh))
 
 
@@ -147,7 +151,7 @@ def _sampling_with(
     built = sampling_programs.build(graph, settings.sampling, mesh, (1,), (0,))
     step = jax.jit(getattr(built, name), donate_argnums=1)
     parts = {"parameters": params, "kv_cache": cache, "batch": batch}
-    return Program(step, (params, cache, *batch), parts)
+    return Program(step, (params, cache, *batch), parts, mesh=mesh)
 
 
 class _Run(NamedTuple):
@@ -200,7 +204,11 @@ def _rl_score(settings: Settings, mesh: Mesh) -> Program:
 def _rl_decode(settings: Settings, mesh: Mesh) -> Program:
     run = _rl_run(settings, mesh)
     beside = {"optimizer": run.optimizer, "reference": run.reference}
-    params = run.made.state.params
+    trained = run.made.state.params
+    mesh = sampling_mesh(mesh, settings.sampling)
+    params = resharded(trained, settings.model.dtype, mesh, settings.sampling)
+    if params is not trained:
+        beside["trained"] = trained
     program = _sampling_with(
         run.made.graph, params, settings, mesh, "decode", _decode_batch(settings, mesh)
     )
@@ -229,6 +237,7 @@ PROGRAMS: dict[ProgramName, Callable[[Settings, Mesh], Program]] = {
 def kv_cache(settings: Settings, mesh: Mesh) -> KVCache:
     """The engine's cache over all slots."""
     sampling = settings.sampling
+    mesh = sampling_mesh(mesh, sampling)
     return KVCache.abstract(settings.model, sampling.num_slots, sampling.max_length, mesh)
 
 

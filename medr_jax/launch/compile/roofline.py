@@ -12,6 +12,7 @@ from medr_jax.launch.compile.programs import ProgramName, Settings
 from medr_jax.launch.compile.topologies import Topology
 from medr_jax.models.config import Remat
 from medr_jax.models.flops import attention_flops, layer_weights, matmul_weights
+from medr_jax.sampling.config import Weights
 from medr_jax.sharding import MeshConfig
 
 BYTES = {"float32": 4, "bfloat16": 2}
@@ -57,6 +58,8 @@ def work(program: ProgramName, settings: Settings, mesh: MeshConfig) -> Work:
         rows, length = settings.training.batch_rows, settings.data.row_length
         return _forward(settings, mesh, rows, length, (length + 1) / 2, head=True)
     sampling = settings.sampling
+    if sampling.weights is Weights.gathered:
+        mesh = gathered(mesh)
     new = max(sampling.prefill_widths) if program is ProgramName.prefill else 1
     keys = float(sampling.max_length)
     done = _forward(
@@ -66,6 +69,13 @@ def work(program: ProgramName, settings: Settings, mesh: MeshConfig) -> Work:
     tensor = mesh.tensor if settings.model.num_kv_heads % mesh.tensor == 0 else 1
     cache = _cache_bytes(settings) / (shards * tensor)
     return done._replace(hbm_bytes=done.hbm_bytes + cache, formula=_SERVE)
+
+
+def gathered(mesh: MeshConfig) -> MeshConfig:
+    """The sizes of ``sharding.gathered_mesh``."""
+    return dataclasses.replace(
+        mesh, data=mesh.data * mesh.fsdp, fsdp=1, sequence=1, tensor=mesh.sequence * mesh.tensor
+    )
 
 
 def roofline(

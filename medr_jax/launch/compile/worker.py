@@ -84,6 +84,7 @@ def compile_program(request: Request) -> Result:
     memory, message = None, ""
     with jax.set_mesh(mesh):
         program = PROGRAMS[request.program](request.settings, mesh)
+    with jax.set_mesh(program.mesh or mesh):
         start = time.perf_counter()
         lowered = program.step.lower(*program.arguments)
         try:

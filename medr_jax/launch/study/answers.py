@@ -70,7 +70,7 @@ def answers(config: SimpleNamespace, folder: Path, dataset: Artifact) -> Artifac
                 name: getattr(config.evaluation, name)
                 for name in ("questions_per_hop", "hops", "seed")
             },
-            "sampling": dataclasses.asdict(_sampling(config, greedy=False)),
+            "sampling": _sampling(config, greedy=False).identity(),
             "agent": config.agent,
             "tools": config.tools,
         },

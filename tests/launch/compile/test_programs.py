@@ -16,6 +16,7 @@ from medr_jax.models.kv_cache import KVCache
 from medr_jax.rl import step as rl_step
 from medr_jax.rl.batch import BATCH_DTYPES
 from medr_jax.rl.config import RLConfig
+from medr_jax.sampling.config import Weights
 from medr_jax.sampling.engine import Engine, EngineConfig
 from medr_jax.sft import step as sft_step
 from medr_jax.testing.models import one_device, small_config, small_model
@@ -83,13 +84,13 @@ def test_prefill_and_decode_are_the_engine_s():
     engine = Engine(small_model(), asked.sampling, mesh=mesh, stop_ids=[1], pad_id=0)
     given = {}
     for name in ("prefill", "decode"):
-        step = getattr(engine._run, name)
+        step = getattr(engine.device.programs, name)
 
         def record(*arguments, name=name, step=step):
             given[name] = step.trace(*arguments).jaxpr
             return step(*arguments)
 
-        engine._run = engine._run._replace(**{name: record})
+        engine.device.programs = engine.device.programs._replace(**{name: record})
     handle = engine.open("a")
     engine.extend(handle, [5, 6, 7], max_tokens=2)
     engine.step()
@@ -141,6 +142,19 @@ def test_rl_programs_count_all_that_a_run_holds():
     assert moments > 2 * params  # Adam's two moments and the counters
     # 8 rollouts: 8 rows of 16 tokens and 9 arrays of 4 bytes; the scorer reads 5 of them.
     assert (found["rl"]["batch"], found["rl_score"]["batch"]) == (8 * 16 * 9 * 4, 8 * 16 * 5 * 4)
+
+
+def test_sampling_has_a_copy_of_the_weights_where_it_needs_one():
+    mesh = one_device()
+    asked = rl_settings()
+    asked = dataclasses.replace(asked, model=dataclasses.replace(asked.model, dtype="bfloat16"))
+    parts = held(ProgramName.rl_decode, asked, mesh)
+    stored = bytes_per_device(parts["trained"])
+    assert stored == bytes_per_device(parts["reference"])
+    assert stored / 2 <= bytes_per_device(parts["parameters"]) < 0.6 * stored
+    sampling = dataclasses.replace(asked.sampling, weights=Weights.as_trained)
+    parts = held(ProgramName.rl_decode, dataclasses.replace(asked, sampling=sampling), mesh)
+    assert bytes_per_device(parts["parameters"]) == stored and "trained" not in parts
 
 
 def held(name, asked, mesh):
