@@ -162,8 +162,8 @@ def retrieval_table(records: Sequence[RetrievalRecord]) -> Table:
         rows=rows or (Row(label="λ = 1.0, 0.4, 0.0", cells=(None,)),),
         notes=(
             "λ relevance + (1 - λ) authority; the paper's λ is 0.4. Every document of the embedded "
-            "corpus has the same authority, so λ above 0 cannot change the order there; with λ = 0 "
-            "relevance no longer counts.",
+            "corpus has the same authority, and of equals the more relevant one comes first: no λ "
+            "changes the order there.",
             *(f"{one.label}: not run, {one.reason}" for one in records if one.reason),
         ),
     )

@@ -63,7 +63,8 @@ def interval_text(cell: Cell, *, count: bool = False) -> str:
     """The interval alone, "" when there is none."""
     if cell.low is None or cell.high is None:
         return ""
-    return f"{number(cell.low, count=count)}–{number(cell.high, count=count)}"
+    joint = ", " if cell.low < 0 else "–"  # a minus after a dash would be hard to read
+    return f"{number(cell.low, count=count)}{joint}{number(cell.high, count=count)}"
 
 
 def cell_text(cell: Cell | None, *, count: bool = False) -> str:
@@ -188,7 +189,11 @@ def group_table(summary: Summary, prefix: str, title: str) -> Table:
             for group in groups
         ),
         counts=tuple(metric in COUNTS for metric in shown),
+        notes=_SPECIALTIES if prefix == "specialty" else (),
     )
+
+
+_SPECIALTIES = ("A disease may belong to several specialties: the n add up to more.",)
 
 
 def _groups(summary: Summary, prefix: str) -> list[str]:
@@ -214,7 +219,10 @@ def failures_table(summary: Summary, prefix: str, title: str) -> Table:
         title=title,
         columns=tuple(failure.value for failure in Failure),
         rows=tuple(rows),
-        notes=("Shares of all questions of the group, right ones included.", RULES),
+        notes=(
+            *(_SPECIALTIES if prefix == "specialty" else ()),
+            *("Shares of all questions of the group, right ones included.", RULES),
+        ),
     )
 
 

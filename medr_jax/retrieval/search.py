@@ -255,21 +255,23 @@ class SearchEngine:
         pool = max(int(self._ranking.pool), num_hits)
         found = yield from self._words.best(parsed, filters, exclude, pool)
         scores_K = np.asarray([score for _, score in found], np.float64)
-        relevance = dict(
-            zip([o for o, _ in found], rank.lexical_relevance(scores_K).tolist(), strict=True)
-        )
+        order = [o for o, _ in found]
+        relevance = dict(zip(order, rank.lexical_relevance(scores_K).tolist(), strict=True))
         if self._dense is not None and self._is_text(text, parsed):
             passes_N = self._columns.matching(filters)
             near = self._dense.near(plain(text[:MAX_QUERY_CHARS]), passes_N, 2 * pool)
             near = [(o, cosine) for o, cosine in near if self._doc_id(o) not in exclude][:pool]
             relevance = rank.fused(relevance, dict(near), self._ranking)
+            order = list(dict.fromkeys([*order, *(o for o, _ in near)]))
         scored = rank.with_authority(relevance, self._columns, self._ranking)
         bearers = set()
         if parsed.identifiers:  # to name a document is not a matter of relevance
             bearers = set((yield from self._words.bearers(parsed, filters, exclude, num_hits)))
+        # Of equals the one that words put first: where all authorities agree, no weight of theirs
+        # changes an order.
         ordered = sorted(
-            (o not in bearers, -round(score, rank.DIGITS), self._doc_id(o), o)
-            for o, score in scored.items()
+            (o not in bearers, -round(scored[o], rank.DIGITS), place, o)
+            for place, o in enumerate(order)
         )
         return [(ordinal, -score) for _, score, _, ordinal in ordered[:num_hits]]
 

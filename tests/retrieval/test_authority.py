@@ -83,6 +83,26 @@ def test_relevance_outweighs_authority_when_it_should(make_engine):
     assert ids(make_engine(documents, relevance_weight=0.0), "zebra fever")[0] == "B"
 
 
+def test_where_authorities_agree_no_weight_of_theirs_changes_an_order(make_engine):
+    """Also where a document of a looser stage has a higher score than those before it."""
+    rng = np.random.default_rng(0)
+    words = [f"word{n}" for n in range(12)]
+    documents = [
+        Document(
+            doc_id=f"D{n:02}",
+            kind="disease",
+            title=" ".join(rng.choice(words, 3)),
+            segments=(" ".join(rng.choice(words, int(rng.integers(1, 30)))),),
+        )
+        for n in range(60)
+    ]
+    queries = [" ".join(rng.choice(words, 4)) for _ in range(20)]
+    plain, *others = (make_engine(documents, relevance_weight=weight) for weight in (1.0, 0.4, 0.0))
+    for query in queries:
+        for engine in others:
+            assert ids(engine, query) == ids(plain, query)
+
+
 def test_a_named_document_comes_first_whatever_its_authority(make_engine):
     named = [article("PMID:7", Evidence.RETRACTED), article("PMID:8", Evidence.GUIDELINE)]
     assert ids(make_engine(named, relevance_weight=0.4), "PMID:7 zebra")[0] == "PMID:7"
