@@ -4,6 +4,8 @@ Every function is called by all of them, in the same order; with one process eac
 """
 
 import functools
+import math
+import time
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -15,6 +17,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 T = TypeVar("T")
 
+_last_agreement = -math.inf
+
 
 def largest(numbers: Sequence[int]) -> jax.Array | np.ndarray:
     """(n,) int32: each number's largest over all processes, which may be read later."""
@@ -23,7 +27,21 @@ def largest(numbers: Sequence[int]) -> jax.Array | np.ndarray:
         return mine
     spread, reduce = _reduction()
     rows = np.tile(mine, (jax.local_device_count(), 1))
-    return reduce(jax.make_array_from_process_local_data(spread, rows))
+    with jax.set_mesh(spread.mesh):  # the caller's may have the devices in another order
+        return reduce(jax.make_array_from_process_local_data(spread, rows))
+
+
+def agree(*numbers: int) -> list[int]:
+    """``largest``, waited for."""
+    global _last_agreement
+    agreed = np.asarray(largest(numbers)).tolist()
+    _last_agreement = time.monotonic()
+    return agreed
+
+
+def last_agreement() -> float:
+    """When all processes were last heard of by ``agree``, as ``time.monotonic`` counts."""
+    return _last_agreement
 
 
 @functools.cache
@@ -44,10 +62,11 @@ def gather_bytes(mine: bytes) -> list[bytes]:
     """What every process gave, in their order."""
     if jax.process_count() == 1:
         return [mine]
-    sizes = multihost_utils.process_allgather(np.int32(len(mine)))
-    padded = np.zeros(max(sizes), np.uint8)
-    padded[: len(mine)] = np.frombuffer(mine, np.uint8)
-    rows = multihost_utils.process_allgather(padded)
+    with jax.set_mesh(_reduction()[0].mesh):
+        sizes = multihost_utils.process_allgather(np.int32(len(mine)))
+        padded = np.zeros(1 << int(max(sizes)).bit_length(), np.uint8)  # few sizes are compiled
+        padded[: len(mine)] = np.frombuffer(mine, np.uint8)
+        rows = multihost_utils.process_allgather(padded)
     return [row[:size].tobytes() for row, size in zip(rows, sizes, strict=True)]
 
 

@@ -107,13 +107,32 @@ def _device_grid(sizes: Sequence[int], devices: Sequence[jax.Device]) -> np.ndar
     )
 
 
-def gathered_mesh(mesh: Mesh) -> Mesh:
-    """The same devices for sampling: each group that has split a row's tokens or heads holds all
-    weights, split by heads, and every other axis splits rows."""
-    rows = mesh.shape["data"] * mesh.shape["fsdp"]
-    if mesh.shape["data"] == rows and mesh.shape["sequence"] == 1:
+def gathered_mesh(mesh: Mesh, num_kv_heads: int) -> Mesh:
+    """The same devices for sampling: rows split over all of them that need not split heads.
+
+    ``tensor`` grows by as much of ``sequence`` as the key heads divide by. Devices of a row that
+    lie in two processes are exchanged for neighbours where that puts each row into one process.
+    """
+    data, fsdp, sequence, tensor = (mesh.shape[axis] for axis in MESH_AXES)
+    if fsdp == sequence == 1:
         return mesh
-    return Mesh(mesh.devices.reshape(rows, 1, 1, -1), MESH_AXES, axis_types=mesh.axis_types)
+    devices = mesh.devices.reshape(gathered_sizes(data * fsdp, sequence, tensor, num_kv_heads))
+    if not _in_one_process(devices):
+        flat = sorted(devices.flat, key=lambda device: (device.process_index, device.id))
+        sorted_devices = np.array(flat, object).reshape(devices.shape)
+        devices = sorted_devices if _in_one_process(sorted_devices) else devices
+    return Mesh(devices[:, None, None], MESH_AXES, axis_types=mesh.axis_types)
+
+
+def gathered_sizes(rows: int, sequence: int, tensor: int, num_kv_heads: int) -> tuple[int, int]:
+    """(data, tensor) of ``gathered_mesh``, for a mesh that splits rows into so many parts."""
+    fits = (n for n in range(1, sequence + 1) if sequence % n == num_kv_heads % (tensor * n) == 0)
+    split = max(fits, default=1)
+    return rows * sequence // split, tensor * split
+
+
+def _in_one_process(rows: np.ndarray) -> bool:
+    return all(len({device.process_index for device in row}) == 1 for row in rows)
 
 
 def _split_cpu(count: int) -> None:
@@ -129,7 +148,7 @@ def row_share(mesh: Mesh, process: int | None = None) -> tuple[int, int]:
     Processes among which rows are not split, but heads or the tokens of a row, hold the same.
 
     Raises:
-        ValueError: parts that overlap without being the same.
+        ValueError: parts that overlap without being the same, or a process that holds none.
     """
     process = jax.process_index() if process is None else process
     by_row = mesh.devices.reshape(mesh.shape["data"] * mesh.shape["fsdp"], -1)
@@ -137,6 +156,11 @@ def row_share(mesh: Mesh, process: int | None = None) -> tuple[int, int]:
     for row, devices in enumerate(by_row):
         for device in devices:
             held.setdefault(device.process_index, set()).add(row)
+    if process not in held:
+        raise ValueError(
+            f"mesh: {dict(mesh.shape)} leaves process {process} without a device; make the sizes "
+            "multiply to all devices of all processes, such as mesh=fsdp"
+        )
     parts = sorted({tuple(sorted(rows)) for rows in held.values()})
     if len({len(part) for part in parts}) > 1 or sum(map(len, parts)) != len(by_row):
         raise ValueError(

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from medr_jax.agent.loop import (
     CallTools,
@@ -19,8 +19,14 @@ from medr_jax.agent.loop import (
 from medr_jax.tokens.protocol import ParsedTurn
 from medr_jax.types import ToolCall, ToolResult, Trajectory
 
+T = TypeVar("T")
+
 TextPolicy = Callable[[NextTurn], ParsedTurn]
 Progress = Callable[[int], object]  # called with the number of episodes that just ended
+
+
+class OthersFailed(RuntimeError):
+    """Another process of the run failed while this one sampled."""
 
 
 class Tools(Protocol):
@@ -131,12 +137,14 @@ def run_slots(
     threads = ThreadPoolExecutor(max(engine.num_free, 1), thread_name_prefix="episode-tools")
     scheduler = _Slots(enumerate(episodes), engine, tools, progress, threads)
     try:
-        while state := engine.largest(scheduler.fill()):
+        while state := engine.largest(_or_tell(engine, scheduler.fill)):
+            if state == _FAILED:
+                raise OthersFailed("another process failed while all of them sampled")
             if state == _SAMPLES:
                 engine.step()
-                scheduler.collect(wait_for_tools=not overlap)
+                _or_tell(engine, lambda: scheduler.collect(wait_for_tools=not overlap))
             else:  # nobody has anything to sample before a tool answers
-                scheduler.wait_for_a_tool()
+                _or_tell(engine, scheduler.wait_for_a_tool)
     finally:
         scheduler.close()
         threads.shutdown(wait=False, cancel_futures=True)
@@ -144,6 +152,17 @@ def run_slots(
 
 
 _ENDED, _WAITS, _SAMPLES = 0, 1, 2  # of a process's rollouts: the most that one of them does
+_FAILED = 3
+_LOOK_S = 0.05  # between looks at tools that all wait for
+
+
+def _or_tell(engine: SlotEngine, work: Callable[[], T]) -> T:
+    """The work's result; where it fails, the other processes learn it at their next vote."""
+    try:
+        return work()
+    except BaseException:
+        engine.largest(_FAILED)
+        raise
 
 
 @dataclass(slots=True)
@@ -185,8 +204,8 @@ class _Slots:
         return _WAITS if all(row.tools for row in self._rows) else _SAMPLES
 
     def wait_for_a_tool(self) -> None:
-        """Until one of the tools that rollouts wait for has answered."""
-        wait([row.tools for row in self._rows], return_when=FIRST_COMPLETED)
+        """A moment, or less where a tool answers: others' tools may be faster."""
+        wait([row.tools for row in self._rows], _LOOK_S, return_when=FIRST_COMPLETED)
         self._hand_out_results()
 
     def collect(self, *, wait_for_tools: bool) -> None:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from medr_jax import jsonl, processes
-from medr_jax.agent.drivers import SlotEngine, Tools, run_slots
+from medr_jax.agent.drivers import OthersFailed, SlotEngine, Tools, run_slots
 from medr_jax.agent.loop import AgentLimits, Episode, TokenEpisode, token_episode
 from medr_jax.rl.rewards import Terms
 from medr_jax.tokens.ledger import Ledger
@@ -85,11 +85,13 @@ class Sampler:
         group_ids: Sequence[str],
         group_size: int,
         progress: Callable[[int], object] | None = None,
+        mark: Callable[[Trajectory, int], Terms] | None = None,
     ) -> list[Rollout]:
         """``group_size`` rollouts of each question, those of a group side by side.
 
         A rollout's noise is keyed by its id, "<group id>/<number>": group ids must never come
-        back, or the same noise would. Several processes share the work and all get everything.
+        back, or the same noise would. Several processes share the work, marks included (a judge
+        may judge otherwise the next time), and all get everything.
         """
         rollout_ids = [f"{name}/{number}" for name in group_ids for number in range(group_size)]
         asked = [question for question in questions for _ in range(group_size)]
@@ -98,12 +100,17 @@ class Sampler:
         finished = run_slots(
             episodes, self.engine, self.tools, progress, overlap=self.overlap_tools
         )
-        return exchange(
-            [
+
+        def made() -> list[Rollout]:
+            rollouts = [
                 from_episode(episode, rollout_id.rsplit("/", 1)[0])
                 for episode, rollout_id in zip(finished, mine, strict=True)
             ]
-        )
+            for rollout in rollouts if mark else ():
+                rollout.terms = mark(rollout.trajectory, rollout.num_sampled)
+            return rollouts
+
+        return exchange(made)
 
     def _episode(self, question: Question, rollout_id: str) -> TokenEpisode:
         return token_episode(
@@ -134,12 +141,22 @@ def from_episode(episode: Episode, group_id: str) -> Rollout:
     )
 
 
-def exchange(rollouts: list[Rollout]) -> list[Rollout]:
-    """The rollouts of all processes, in the processes' order."""
+def exchange(make: Callable[[], list[Rollout]]) -> list[Rollout]:
+    """What ``make`` makes in each process, in the processes' order.
+
+    Raises:
+        OthersFailed: it failed in another one.
+    """
     if jax.process_count() == 1:
-        return rollouts
-    shares = processes.gather_bytes(msgspec.msgpack.encode(list(map(_to_line, rollouts))))
-    decoder = msgspec.msgpack.Decoder(list[RolloutLine])
+        return make()
+    mine = b""  # of one that failed
+    try:
+        mine = msgspec.json.encode(list(map(_to_line, make())))
+    finally:
+        shares = processes.gather_bytes(mine)
+    if not all(shares):
+        raise OthersFailed("another process failed while all of them marked their rollouts")
+    decoder = msgspec.json.Decoder(list[RolloutLine])
     return [_from_line(line) for share in shares for line in decoder.decode(share)]
 
 

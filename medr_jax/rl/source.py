@@ -1,6 +1,7 @@
 """Batches sampled from the policy that is trained: rollouts, rewards, advantages, the report."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,18 @@ class Roller:
     score: Score
     reference: Any
 
-    def sample(
-        self, params: Any, version: int, questions: Sequence[Question], names: Sequence[str], G: int
-    ) -> list[list[Rollout]]:
-        """Groups of rollouts with their reward terms, sampled from ``params``."""
+    @contextlib.contextmanager
+    def holding(self, params: Any, version: int) -> Iterator[None]:
+        """Meanwhile ``sample`` samples from ``params``."""
         self.sampler.engine.set_params(params, version)
-        rollouts = self.sampler(questions, names, G)
+        yield
         self.sampler.engine.release_params()
-        for rollout in rollouts:
-            rollout.terms = self.mark(rollout.trajectory, rollout.num_sampled)
+
+    def sample(
+        self, questions: Sequence[Question], names: Sequence[str], G: int
+    ) -> list[list[Rollout]]:
+        """Groups of rollouts with their reward terms."""
+        rollouts = self.sampler(questions, names, G, mark=self.mark)
         return advantages.group_by_id(rollouts, lambda rollout: rollout.group_id, G)
 
     def measure(
@@ -174,17 +178,18 @@ class RolloutSource:
         config, P, G = self._config, self._config.num_prompts, self._config.group_size
         live: list[list[Rollout]] = []
         dead: list[list[Rollout]] = []
-        for round_number in range(config.sampling_rounds):
-            questions = self._curriculum.draw(P)
-            names = [f"{iteration:06d}.{round_number}.{place}" for place in range(P)]
-            groups = self._roller.sample(params, version, questions, names, G)
-            for group, question in zip(groups, questions, strict=True):
-                self._learn(question, group)
-            compare(groups, config)
-            for group in groups:
-                (live if group[0].informative else dead).append(group)
-            if len(live) >= P:
-                break
+        with self._roller.holding(params, version):
+            for round_number in range(config.sampling_rounds):
+                questions = self._curriculum.draw(P)
+                names = [f"{iteration:06d}.{round_number}.{place}" for place in range(P)]
+                groups = self._roller.sample(questions, names, G)
+                for group, question in zip(groups, questions, strict=True):
+                    self._learn(question, group)
+                compare(groups, config)
+                for group in groups:
+                    (live if group[0].informative else dead).append(group)
+                if len(live) >= P:
+                    break
         return [*live, *dead][:P], len(live) + len(dead)
 
     def _learn(self, question: Question, group: Sequence[Rollout]) -> None:

@@ -237,9 +237,9 @@ def _evaluate(
 
     def evaluate(params: Any) -> dict[str, float]:
         sampler.engine.set_params(params, 0)
-        rollouts = [r for r in sampler(world.dev_questions, names, 1) if r.valid]
+        rollouts = sampler(world.dev_questions, names, 1, mark=world.mark)
         sampler.engine.release_params()
-        terms = [world.mark(rollout.trajectory, rollout.num_sampled) for rollout in rollouts]
+        terms = [rollout.terms for rollout in rollouts if rollout.valid]
         return {
             "exact_match": float(np.mean([one.right for one in terms])),
             "supported": float(np.mean([one.right and not one.unsupported for one in terms])),

@@ -34,30 +34,36 @@ class Device:
         banned_ids: Sequence[int],
     ):
         """Raises ValueError where slots do not split over the processes."""
-        self.mesh = sampling_mesh(mesh, config)
+        self.mesh = sampling_mesh(mesh, model.config, config)
         self.sizes, self._numbers = own_part(config, self.mesh)
         self.num_compiled = 0
         self._alone = jax.process_count() == 1
         self._rows = NamedSharding(self.mesh, PartitionSpec(sharding.RULES["batch"]))
         graph, params = nnx.split(model)
         self._reshard = make_reshard(params, model.config.dtype, self.mesh, config)
-        self.params = self._reshard(params)
+        self._given: nnx.State | None = params
+        self._params: nnx.State | None = None  # those given, as sampling wants them
         with jax.set_mesh(self.mesh):
             self._cache = programs.new_cache(model.config, config, self.mesh)
         self.programs = programs.Programs(
             *map(self._jit, programs.build(graph, config, self.mesh, stop_ids, banned_ids))
         )
 
+    @property
+    def params(self) -> nnx.State:
+        """The weights that sample; laid out when they are first wanted."""
+        if self._params is None:
+            assert self._given is not None, "weights were released; set_params gives new ones"
+            self._params = self._reshard(self._given)
+        return self._params
+
     def set_params(self, params: nnx.State | None) -> None:
         """New weights, wherever they lie; None lets go of those there are."""
-        if params is not self.params:
-            self.params = None  # there may be no room for two copies
-        if params is not None:
-            self.params = self._reshard(params)
+        self._given, self._params = params, None
 
     def largest(self, *numbers: int) -> list[int]:
         """Each number's largest over all processes; all must ask."""
-        return np.asarray(processes.largest(numbers)).tolist()
+        return processes.agree(*numbers)
 
     def clear(self, entries: Sequence[tuple[int, int]]) -> None:
         """Empties (part, slot) each."""

@@ -119,9 +119,12 @@ class Engine:
         how they agree on that.
         """
         running = [row for row in self._rows.values() if row.running]
-        if not self.largest(len(running)):
+        fresh = [row for row in running if row.fresh]
+        most_running, most_fresh = self.device.largest(len(running), len(fresh))
+        if not most_running:
             return False
-        self._clear_fresh(running)
+        if most_fresh:
+            self._clear(fresh)
         self._feed(running)
         self._decode_chunk(running)
         return any(row.running for row in running)
@@ -160,10 +163,8 @@ class Engine:
         """
         self.device.set_params(None)
 
-    def _clear_fresh(self, running: Sequence[Row]) -> None:
-        fresh = [row for row in running if row.fresh]
-        if self.largest(len(fresh)):
-            self._do(self.device.clear, [(row.part, row.slot) for row in fresh])
+    def _clear(self, fresh: Sequence[Row]) -> None:
+        self._do(self.device.clear, [(row.part, row.slot) for row in fresh])
         for row in fresh:
             row.fresh = False
             if not row.prompt:  # decoding is the first to write to the slot
@@ -180,6 +181,7 @@ class Engine:
             or not row.prompt
             or firsts.setdefault((row.part, row.prompt), row) is row
         ]
+        rounds = 0
         while True:
             pending = [row for row in pending if len(row.unfed) > 1]
             longest = max((len(row.unfed) - 1 for row in pending), default=0)
@@ -187,7 +189,9 @@ class Engine:
             if not longest:
                 break
             self._prefill_some(pending, longest, most)
-        self._share_prompts(running)
+            rounds += 1
+        if rounds:
+            self._share_prompts(running)
 
     def _share_prompts(self, running: Sequence[Row]) -> None:
         copies = []

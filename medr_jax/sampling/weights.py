@@ -9,16 +9,20 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jax.sharding import Mesh
 
 from medr_jax import sharding
+from medr_jax.models.config import ModelConfig
 from medr_jax.sampling.config import EngineConfig, Weights
 
 
-def sampling_mesh(mesh: Mesh, config: EngineConfig) -> Mesh:
+def sampling_mesh(mesh: Mesh, model: ModelConfig, config: EngineConfig) -> Mesh:
     """The mesh's devices as the engine arranges them."""
-    return sharding.gathered_mesh(mesh) if config.weights is Weights.gathered else mesh
+    if config.weights is Weights.as_trained:
+        return mesh
+    return sharding.gathered_mesh(mesh, model.num_kv_heads)
 
 
 def in_compute_dtype(params: nnx.State, dtype: Any) -> nnx.State:
@@ -27,7 +31,8 @@ def in_compute_dtype(params: nnx.State, dtype: Any) -> nnx.State:
     def cast(leaf: nnx.Variable) -> nnx.Variable:
         value = leaf.get_value()
         is_matrix = len(leaf.get_metadata().get("axes", ())) > 1
-        return leaf.replace(value.astype(dtype)) if is_matrix else leaf
+        wider = jnp.dtype(value.dtype).itemsize > jnp.dtype(dtype).itemsize
+        return leaf.replace(value.astype(dtype)) if is_matrix and wider else leaf
 
     return jax.tree.map(cast, params, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
 
@@ -51,15 +56,26 @@ def make_reshard(
     if config.weights is Weights.as_trained:
         return lambda params: params
     layout = sharding.shardings(params, mesh)
+    cast = jax.jit(lambda params: in_compute_dtype(params, dtype))
     copy = jax.jit(lambda params: in_compute_dtype(params, dtype), out_shardings=layout)
 
     def reshard(params: nnx.State) -> nnx.State:
         if resharded(params, dtype, mesh, config) is params:
             return params
-        with jax.set_mesh(mesh):
-            return copy(params)
+        if _in_this_order(params, mesh):
+            with jax.set_mesh(mesh):
+                return copy(params)
+        with jax.set_mesh(jax.tree.leaves(params)[0].sharding.mesh):
+            params = cast(params)
+        with jax.set_mesh(mesh):  # a program knows one order of devices
+            return jax.device_put(params, layout)
 
     return reshard
+
+
+def _in_this_order(params: nnx.State, mesh: Mesh) -> bool:
+    place = jax.tree.leaves(params)[0].sharding
+    return len(place.device_set) == 1 or list(place.mesh.devices.flat) == list(mesh.devices.flat)
 
 
 def _fits(params: nnx.State, wanted: nnx.State) -> bool:

@@ -218,7 +218,8 @@ class _Run:
     def _read(self, pending: "_Pending", stop: StopRequest) -> str:
         """Waits for a step's metrics, writes them; returns a note for the progress bar."""
         values = {"loss": 0.0} | host_means(pending.metrics)  # 0 where nothing is trained on
-        (tokens, size), stop.agreed = map(int, pending.counts), int(pending.vote)
+        tokens, size = map(int, pending.counts)
+        stop.agreed = int(np.max(np.asarray(pending.vote)))
         self.peers.progress(f"step {pending.number}")
         self._require_sound(pending, values)
         values |= {"tokens": tokens, "padding_share": round(1 - tokens / size, 4)}

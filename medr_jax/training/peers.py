@@ -1,6 +1,7 @@
 """Processes that train together stop together, and none waits for a dead one for ever."""
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import jax
 
 from medr_jax import console, processes
+from medr_jax.agent.drivers import OthersFailed
 
 LOST = 75
 """Exit code of a process whose peer died: the sysexits code for "try again"."""
@@ -37,7 +39,7 @@ class Peers:
         Every process must call it once a step. One that reads a step's vote after starting the
         next step learns the same as all others, at the same step.
         """
-        return signal_number if self.alone else processes.largest([signal_number])[0]
+        return signal_number if self.alone else processes.largest([signal_number])
 
     def progress(self, done: str) -> None:
         """Something that needed all processes has ended."""
@@ -56,12 +58,15 @@ class Peers:
         except jax.errors.JaxRuntimeError as problem:
             first = (str(problem).strip() or type(problem).__name__).splitlines()[0][:300]
             self._end(f"a step of all processes failed ({first})")
+        except OthersFailed as problem:
+            self._end(str(problem))
         finally:
             over.set()
 
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(CHECK_S):
-            waited = time.monotonic() - self._last if self._last is not None else 0.0
+            heard = max(self._last or -math.inf, processes.last_agreement())
+            waited = time.monotonic() - heard if heard > -math.inf else 0.0
             if waited > self._timeout_s:
                 self._end(
                     f"nothing has ended for {waited:,.0f} s (watch.peer_timeout_s="

@@ -28,14 +28,11 @@ LENGTH = 512
 
 def settings(changes: dict):
     made = Lab.settings(
-        training={"num_steps": 4},
+        training={"num_steps": 4, **changes.get("training", {})},
         sampling={"max_length": LENGTH, "decode_rows": [2, 8], **changes.get("sampling", {})},
         micro_rows=4,
         row_length=LENGTH,
-        num_prompts=3,
-        num_minibatches=1,
-        dump_every=1,
-        **changes.get("rl", {}),
+        **{"num_prompts": 3, "dump_every": 1, **changes.get("rl", {})},
     )
     # Malformed turns are answered, so that rollouts have several and end at different times.
     limits = AgentLimits(max_completion_tokens=40, max_total_tokens=LENGTH, max_malformed=2)
@@ -43,12 +40,22 @@ def settings(changes: dict):
 
 
 def run(out: Path, changes: dict) -> None:
-    mesh = make_mesh(MeshConfig(**changes.get("mesh", {})))
+    mesh = make_mesh(MeshConfig(**changes.get("mesh", {})), devices(changes))
     start = Lab.start()
     graph, params = nnx.split(start.model)
     params = jax.tree.map(placed, params, sharding.shardings(params, mesh))
     start = Lab.replace(start, model=nnx.merge(graph, params), mesh=mesh)
-    train.train_rl(start, Lab.world(), settings(changes), out)
+    world = Lab.world()
+    if changes.get("dev"):
+        world = Lab.replace(world, dev_questions=world.questions[:3])
+    train.train_rl(start, world, settings(changes), out)
+
+
+def devices(changes: dict) -> list | None:
+    """With "across", neighbours lie in different processes."""
+    if changes.get("across"):
+        return sorted(jax.devices(), key=lambda one: (one.id % jax.local_device_count(), one.id))
+    return None
 
 
 def placed(array: jax.Array, place: jax.sharding.Sharding) -> jax.Array:

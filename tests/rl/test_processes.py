@@ -18,13 +18,20 @@ pytestmark = pytest.mark.slow
 
 SCRIPT = Path(__file__).with_name("run_rl.py")
 ROOT = SCRIPT.parents[2]
-ALONE = {"one device": {}}
+ROUNDS = {
+    "rl": {"num_minibatches": 3, "sampling_rounds": 2, "num_epochs": 1},
+    "training": {"num_steps": 5, "eval_every": 2, "checkpoint_every": 2},
+    "dev": True,
+}
+ALONE = {"one device": {}, "one device, rounds": ROUNDS}
 TOGETHER = {
+    "across processes": {"mesh": {"fsdp": 2, "tensor": 2}, "across": True},
     "rows": {"mesh": {"data": 2, "tensor": 2}},
     "gathered": {"mesh": {"fsdp": 4}},
     "as trained": {"mesh": {"fsdp": 4}, "sampling": {"weights": "as_trained"}},
     "tools beside decoding": {"mesh": {"fsdp": 4}, "rl": {"overlap_tools": True}},
 }
+SETS = {**TOGETHER, "rounds": {**ROUNDS, "mesh": {"fsdp": 4}}}
 
 
 def start(out: Path, runs: dict, devices: int, processes: dict | None = None):
@@ -48,7 +55,7 @@ def runs(tmp_path_factory):
         address = f"localhost:{free.getsockname()[1]}"
     common = {"coordinator_address": address, "num_processes": 2}
     started = [start(out, ALONE, 1)]
-    started += [start(out, TOGETHER, 2, {**common, "process_id": number}) for number in range(2)]
+    started += [start(out, SETS, 2, {**common, "process_id": number}) for number in range(2)]
     said = [process.communicate(timeout=1200)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0, 0], "\n".join(said)[-5000:]
     return out
@@ -63,24 +70,44 @@ def curve(out: Path) -> list[dict]:
 
 @pytest.mark.parametrize("name", TOGETHER)
 def test_two_processes_do_what_one_does(runs, name):
-    for iteration in range(4):
+    same_rollouts(runs / "one device", runs / name, iterations=4)
+    assert len(same_curve(runs / "one device", runs / name)) == 4
+
+
+def test_rounds_minibatches_and_evaluations_too(runs):
+    alone = "one device, rounds"
+    same_rollouts(runs / alone, runs / "rounds", iterations=2)
+    records = same_curve(runs / alone, runs / "rounds")
+    assert [record["kind"] for record in records].count("dev") == 3
+
+
+def same_rollouts(alone: Path, together: Path, iterations: int) -> None:
+    for iteration in range(iterations):
         one, two = (
-            list(read_dump(runs / run / "rollouts" / f"{iteration:06d}.jsonl"))
-            for run in ("one device", name)
+            list(read_dump(out / "rollouts" / f"{iteration:06d}.jsonl"))
+            for out in (alone, together)
         )
         assert [r.rollout_id for r in one] == [r.rollout_id for r in two]
         for mine, theirs in zip(one, two, strict=True):
             np.testing.assert_array_equal(mine.token_ids, theirs.token_ids)
             np.testing.assert_allclose(mine.logprobs, theirs.logprobs, atol=1e-4)
-    one, two = curve(runs / "one device"), curve(runs / name)
-    assert len(one) == len(two) == 4
+            assert mine.terms == theirs.terms
+
+
+def same_curve(alone: Path, together: Path) -> list[dict]:
+    one, two = curve(alone), curve(together)
+    assert len(one) == len(two)
     for mine, theirs in zip(one, two, strict=True):
         assert mine.keys() == theirs.keys()
+        if mine["kind"] == "dev":
+            assert mine == theirs
+            continue
         assert theirs["loss"] == pytest.approx(mine["loss"], abs=1e-5)
         assert theirs["grad_norm"] == pytest.approx(mine["grad_norm"], rel=1e-4)
-        assert theirs["sampler/gap_max"] < 1e-4
-        assert theirs["group/dead"] == mine["group/dead"]
+        assert theirs.get("sampler/gap_max", 0.0) < 1e-4
+        assert theirs.get("group/dead") == mine.get("group/dead")
         assert theirs["tokens"] == mine["tokens"]
+    return one
 
 
 def test_the_rollouts_have_several_turns_and_end_at_different_times(runs):

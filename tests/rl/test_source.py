@@ -29,8 +29,8 @@ class Scripted:
     def release_params(self):
         pass
 
-    def __call__(self, questions, names, group_size):
-        return [
+    def __call__(self, questions, names, group_size, mark):
+        rollouts = [
             self.lab.rollout(
                 name, n, question_id=question.question_id,
                 right=n < self.rights(name),
@@ -40,6 +40,9 @@ class Scripted:
             for question, name in zip(questions, names, strict=True)
             for n in range(group_size)
         ]  # fmt: skip
+        for rollout in rollouts:
+            rollout.terms = mark(rollout.trajectory, rollout.num_sampled)
+        return rollouts
 
     def mask(self):
         return self.lab.rollout().loss_mask

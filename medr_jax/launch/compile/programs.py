@@ -116,7 +116,7 @@ def _logprob(settings: Settings, mesh: Mesh) -> Program:
 
 
 def _prefill(settings: Settings, mesh: Mesh) -> Program:
-    mesh = sampling_mesh(mesh, settings.sampling)
+    mesh = sampling_mesh(mesh, settings.model, settings.sampling)
     sizes = sampling_programs.sizes(settings.sampling, mesh)
     rows = sizes.parts * sizes.prefill_rows[-1]
     per_row = jax.ShapeDtypeStruct((rows,), jnp.int32)
@@ -127,7 +127,7 @@ def _prefill(settings: Settings, mesh: Mesh) -> Program:
 
 
 def _decode(settings: Settings, mesh: Mesh) -> Program:
-    mesh = sampling_mesh(mesh, settings.sampling)
+    mesh = sampling_mesh(mesh, settings.model, settings.sampling)
     return _sampling(settings, mesh, "decode", _decode_batch(settings, mesh))
 
 
@@ -205,7 +205,7 @@ def _rl_decode(settings: Settings, mesh: Mesh) -> Program:
     run = _rl_run(settings, mesh)
     beside = {"optimizer": run.optimizer, "reference": run.reference}
     trained = run.made.state.params
-    mesh = sampling_mesh(mesh, settings.sampling)
+    mesh = sampling_mesh(mesh, settings.model, settings.sampling)
     params = resharded(trained, settings.model.dtype, mesh, settings.sampling)
     if params is not trained:
         beside["trained"] = trained
@@ -237,7 +237,7 @@ PROGRAMS: dict[ProgramName, Callable[[Settings, Mesh], Program]] = {
 def kv_cache(settings: Settings, mesh: Mesh) -> KVCache:
     """The engine's cache over all slots."""
     sampling = settings.sampling
-    mesh = sampling_mesh(mesh, sampling)
+    mesh = sampling_mesh(mesh, settings.model, sampling)
     return KVCache.abstract(settings.model, sampling.num_slots, sampling.max_length, mesh)
 
 

@@ -8,6 +8,7 @@ P_layer and P_matmul are those of ``models.flops``.
 import dataclasses
 from typing import NamedTuple
 
+from medr_jax import sharding
 from medr_jax.launch.compile.programs import ProgramName, Settings
 from medr_jax.launch.compile.topologies import Topology
 from medr_jax.models.config import Remat
@@ -59,7 +60,7 @@ def work(program: ProgramName, settings: Settings, mesh: MeshConfig) -> Work:
         return _forward(settings, mesh, rows, length, (length + 1) / 2, head=True)
     sampling = settings.sampling
     if sampling.weights is Weights.gathered:
-        mesh = gathered(mesh)
+        mesh = gathered(mesh, settings.model.num_kv_heads)
     new = max(sampling.prefill_widths) if program is ProgramName.prefill else 1
     keys = float(sampling.max_length)
     done = _forward(
@@ -71,11 +72,14 @@ def work(program: ProgramName, settings: Settings, mesh: MeshConfig) -> Work:
     return done._replace(hbm_bytes=done.hbm_bytes + cache, formula=_SERVE)
 
 
-def gathered(mesh: MeshConfig) -> MeshConfig:
+def gathered(mesh: MeshConfig, num_kv_heads: int) -> MeshConfig:
     """The sizes of ``sharding.gathered_mesh``."""
-    return dataclasses.replace(
-        mesh, data=mesh.data * mesh.fsdp, fsdp=1, sequence=1, tensor=mesh.sequence * mesh.tensor
+    if mesh.fsdp == mesh.sequence == 1:
+        return mesh
+    rows, tensor = sharding.gathered_sizes(
+        mesh.data * mesh.fsdp, mesh.sequence, mesh.tensor, num_kv_heads
     )
+    return dataclasses.replace(mesh, data=rows, fsdp=1, sequence=1, tensor=tensor)
 
 
 def roofline(
