@@ -110,18 +110,27 @@ def _device_grid(sizes: Sequence[int], devices: Sequence[jax.Device]) -> np.ndar
 def gathered_mesh(mesh: Mesh, num_kv_heads: int) -> Mesh:
     """The same devices for sampling: rows split over all of them that need not split heads.
 
-    ``tensor`` grows by as much of ``sequence`` as the key heads divide by. Devices of a row that
-    lie in two processes are exchanged for neighbours where that puts each row into one process.
+    ``tensor`` grows by as much of ``sequence`` as the key heads divide by.
+    """
+    devices = gathered_devices(mesh, num_kv_heads)[:, None, None]
+    if devices.shape == mesh.devices.shape and (devices == mesh.devices).all():
+        return mesh
+    return Mesh(devices, MESH_AXES, axis_types=mesh.axis_types)
+
+
+def gathered_devices(mesh: Mesh, num_kv_heads: int) -> np.ndarray:
+    """Devices as (rows, devices of a row).
+
+    Those of a row that lie in several processes, as on a torus, are exchanged for neighbours
+    where that puts each row into one process.
     """
     data, fsdp, sequence, tensor = (mesh.shape[axis] for axis in MESH_AXES)
-    if fsdp == sequence == 1:
-        return mesh
     devices = mesh.devices.reshape(gathered_sizes(data * fsdp, sequence, tensor, num_kv_heads))
-    if not _in_one_process(devices):
-        flat = sorted(devices.flat, key=lambda device: (device.process_index, device.id))
-        sorted_devices = np.array(flat, object).reshape(devices.shape)
-        devices = sorted_devices if _in_one_process(sorted_devices) else devices
-    return Mesh(devices[:, None, None], MESH_AXES, axis_types=mesh.axis_types)
+    if _in_one_process(devices):
+        return devices
+    flat = sorted(devices.flat, key=lambda device: (device.process_index, device.id))
+    exchanged = np.array(flat, object).reshape(devices.shape)
+    return exchanged if _in_one_process(exchanged) else devices
 
 
 def gathered_sizes(rows: int, sequence: int, tensor: int, num_kv_heads: int) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def test_rules_for_long_rows(axes, shape, expected):
 def mesh_of(processes: list[int], **sizes: int):
     """What ``row_share`` reads of a mesh whose n-th device belongs to ``processes[n]``."""
     shape = {axis: sizes.get(axis, 1) for axis in sharding.MESH_AXES}
-    devices = [SimpleNamespace(process_index=process) for process in processes]
+    devices = [SimpleNamespace(process_index=p, id=n) for n, p in enumerate(processes)]
     return SimpleNamespace(shape=shape, devices=np.array(devices).reshape(*shape.values()))
 
 
@@ -75,6 +75,30 @@ def test_processes_that_share_rows_get_the_same(processes, sizes, expected):
     mesh = mesh_of(processes, **sizes)
     shares = [sharding.row_share(mesh, process) for process in sorted(set(processes))]
     assert shares == expected
+
+
+def test_a_process_without_a_device_is_told_so():
+    with pytest.raises(ValueError, match="leaves process 1 without a device"):
+        sharding.row_share(mesh_of([0, 0], fsdp=2), 1)
+
+
+@pytest.mark.parametrize(
+    ("processes", "sizes", "num_kv_heads", "expected"),
+    [
+        ([0, 0, 1, 1], {"fsdp": 4}, 8, [[0], [1], [2], [3]]),
+        ([0, 0, 1, 1], {"fsdp": 2, "sequence": 2}, 8, [[0, 1], [2, 3]]),
+        # Neighbours of the mesh in two processes, as on a torus: with and without a gain.
+        ([0, 1, 0, 1], {"fsdp": 2, "sequence": 2}, 8, [[0, 2], [1, 3]]),
+        ([0, 1, 0, 1], {"data": 2, "tensor": 2}, 8, [[0, 2], [1, 3]]),
+        ([0, 0, 1, 1], {"tensor": 4}, 8, [[0, 1, 2, 3]]),
+        # Key heads that do not divide further: what is left splits rows.
+        ([0, 0, 0, 0], {"sequence": 2, "tensor": 2}, 2, [[0, 1], [2, 3]]),
+        ([0, 0, 0, 0], {"sequence": 4}, 2, [[0, 1], [2, 3]]),
+    ],
+)
+def test_sampling_puts_a_row_s_devices_into_one_process(processes, sizes, num_kv_heads, expected):
+    found = sharding.gathered_devices(mesh_of(processes, **sizes), num_kv_heads)
+    assert [[device.id for device in row] for row in found] == expected
 
 
 def test_overlapping_rows_are_refused():

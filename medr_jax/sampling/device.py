@@ -140,8 +140,9 @@ def own_part(config: EngineConfig, mesh: Mesh) -> tuple[Sizes, np.ndarray]:
     rows = mesh.shape["data"] * mesh.shape["fsdp"]
     if sharding.row_share(mesh)[1] != count:
         raise ValueError(
-            f"mesh: {dict(mesh.shape)} over {count} processes: several would hold the same "
-            "rollouts; make mesh.data * mesh.fsdp a multiple of the processes"
+            f"mesh: rollouts on {dict(mesh.shape)} over {count} processes: several would hold the "
+            "same ones; make mesh.sequence * mesh.tensor a divisor of each process's devices, and "
+            "keep sampling.weights=gathered"
         )
     if config.num_slots % rows:
         raise ValueError(

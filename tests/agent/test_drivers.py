@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from medr_jax.agent.drivers import run_async, run_slots
+from medr_jax.agent.drivers import OthersFailed, run_async, run_slots
 from medr_jax.agent.loop import AgentLimits, text_episode, token_episode
 from medr_jax.testing.tokens import ScriptedEngine, byte_tokenizer, completion_ids, make_question
 from medr_jax.tokens.protocol import ParsedTurn, get_protocol
@@ -177,6 +177,44 @@ def test_a_process_without_rollouts_steps_with_the_others(count):
     results = run_slots(episodes, engine, FindingTools(), overlap=True)
     assert engine.num_steps == 50
     assert [r.trajectory for r in results] == [r.trajectory for r in run(3, count)[0]]
+
+
+def test_the_engine_rests_while_all_rollouts_wait_for_tools():
+    class Slow(FindingTools):
+        def call_many(self, calls):
+            time.sleep(0.15)
+            return super().call_many(calls)
+
+    quick = run(2, count=4)[1]
+    slow = run(2, count=4, tools=Slow(), overlap=True)[1]
+    # Each waits alone now and then, where the other samples; never for nothing.
+    assert slow.num_steps <= 2 * quick.num_steps
+
+
+def test_a_process_ends_when_another_has_failed():
+    engine = ScriptedEngine(script, num_slots=3)
+    engine.largest = lambda number: 3 if engine.num_steps == 2 else number
+    episodes = [
+        token_episode(make_question(), TOKENIZER, COMPACT, LIMITS, rollout_id=f"r{i}")
+        for i in range(6)
+    ]
+    with pytest.raises(OthersFailed):
+        run_slots(episodes, engine, FindingTools())
+    assert engine.num_steps == 2 and engine.num_free == 3
+
+
+def test_a_failure_is_told_to_the_others():
+    class Broken(FindingTools):
+        def call_many(self, calls):
+            raise ZeroDivisionError
+
+    votes = []
+    engine = ScriptedEngine(script, num_slots=3)
+    engine.largest = lambda number: votes.append(number) or number
+    episode = token_episode(make_question(), TOKENIZER, COMPACT, LIMITS, rollout_id="r1")
+    with pytest.raises(ZeroDivisionError):
+        run_slots([episode], engine, Broken())
+    assert votes[-1] == 3 and set(votes[:-1]) <= {1, 2}
 
 
 def test_no_episodes():

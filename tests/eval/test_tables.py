@@ -25,6 +25,8 @@ def summaries(world):
 
 def test_cells_say_value_interval_and_n():
     assert tables.cell_text(statistics.wilson(8, 10)) == "0.800 [0.490–0.943] n=10"
+    below = statistics.Cell(value=-0.1, low=-0.2, high=-0.01, n=9)
+    assert tables.cell_text(below) == "-0.100 [-0.200, -0.010] n=9"
     assert tables.cell_text(None) == "not run"
     assert tables.cell_text(statistics.EMPTY) == "–"
     assert tables.cell_text(statistics.Cell(value=3.4, n=7), count=True) == "3.40 n=7"
@@ -58,6 +60,7 @@ def test_markdown_escapes_a_pipe(world):
 def test_specialties_are_rows(world):
     table = tables.group_table(summaries(world)["model"], "specialty", "By specialty")
     assert [row.label for row in table.rows] == ["connective tissue"]
+    assert "may belong to several specialties" in " ".join(table.notes)
     assert table.columns[-3:] == ("tool calls used", "words written", "words read")
     assert table.counts == (False, False, False, True, True, True)
 

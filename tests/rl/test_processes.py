@@ -26,6 +26,7 @@ ROUNDS = {
 ALONE = {"one device": {}, "one device, rounds": ROUNDS}
 TOGETHER = {
     "across processes": {"mesh": {"fsdp": 2, "tensor": 2}, "across": True},
+    "heads across processes": {"mesh": {"data": 2, "tensor": 2}, "across": True},
     "rows": {"mesh": {"data": 2, "tensor": 2}},
     "gathered": {"mesh": {"fsdp": 4}},
     "as trained": {"mesh": {"fsdp": 4}, "sampling": {"weights": "as_trained"}},

@@ -2,12 +2,16 @@
 
 import dataclasses
 import threading
+from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 
+from medr_jax import processes
+from medr_jax.agent.drivers import OthersFailed
 from medr_jax.agent.loop import AgentLimits
-from medr_jax.rl.rollout import Sampler, dump, read_dump
+from medr_jax.rl.rollout import Sampler, dump, exchange, read_dump
 from medr_jax.testing.tokens import ScriptedEngine, byte_tokenizer, completion_ids, make_question
 from medr_jax.tokens.ledger import NO_POLICY
 from medr_jax.tokens.protocol import ParsedTurn, get_protocol
@@ -125,3 +129,38 @@ def test_a_damaged_dump_is_named(lab, tmp_path):
     (tmp_path / "d.jsonl").write_text(text.replace('"turns"', '"turn"'))
     with pytest.raises(ValueError, match="d.jsonl:1: not a RolloutLine"):
         list(read_dump(tmp_path / "d.jsonl"))
+
+
+@pytest.fixture
+def two_processes(monkeypatch):
+    """This one's bytes as both processes'; ``two_processes.others`` takes the other's place."""
+    state = SimpleNamespace(sent=[], others=None)
+
+    def gather(mine):
+        state.sent.append(mine)
+        return [mine, mine if state.others is None else state.others]
+
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(processes, "gather_bytes", gather)
+    return state
+
+
+def test_processes_exchange_all_that_a_rollout_holds(two_processes, lab):
+    made = [lab.rollout(), lab.rollout(number=1, ref_logprobs=None)]
+    found = exchange(lambda: made)
+    assert len(found) == 4
+    for mine, theirs in zip(made * 2, found, strict=True):
+        for field in dataclasses.fields(mine):
+            np.testing.assert_equal(getattr(theirs, field.name), getattr(mine, field.name))
+
+
+def test_a_failure_between_rollouts_ends_all(two_processes):
+    def fail():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        exchange(fail)
+    assert two_processes.sent == [b""]
+    two_processes.others = b""
+    with pytest.raises(OthersFailed):
+        exchange(list)
