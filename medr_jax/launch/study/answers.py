@@ -63,17 +63,7 @@ def answers(config: SimpleNamespace, folder: Path, dataset: Artifact) -> Artifac
     return stages.run_stage(
         config,
         "answers",
-        settings={
-            "splits": config.study.splits,
-            "samples": config.study.samples,
-            "evaluation": {
-                name: getattr(config.evaluation, name)
-                for name in ("questions_per_hop", "hops", "seed")
-            },
-            "sampling": _sampling(config, greedy=False).identity(),
-            "agent": config.agent,
-            "tools": config.tools,
-        },
+        settings=asking(config),
         inputs={
             "synthesis": dataset.content_hash,
             "index": index.content_hash,
@@ -86,6 +76,20 @@ def answers(config: SimpleNamespace, folder: Path, dataset: Artifact) -> Artifac
         build=build,
         shown=("questions", "greedy", "sampled"),
     )
+
+
+def asking(config: SimpleNamespace) -> dict[str, object]:
+    """Settings that decide which questions are asked, and how."""
+    return {
+        "splits": config.study.splits,
+        "samples": config.study.samples,
+        "evaluation": {
+            name: getattr(config.evaluation, name) for name in ("questions_per_hop", "hops", "seed")
+        },
+        "sampling": _sampling(config, greedy=False).identity(),
+        "agent": config.agent,
+        "tools": config.tools,
+    }
 
 
 def load(artifact: Artifact) -> list[Answered]:

@@ -4,14 +4,13 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
 
 from medr_jax import jsonl
 from medr_jax.artifacts import Artifact, Outcome
 from medr_jax.data import tfds_builder
 from medr_jax.launch import rl as rl_stage
 from medr_jax.launch import stages, training
-from medr_jax.launch.study.config import ARMS, Arm, Data
+from medr_jax.launch.study.config import Arm, Data
 from medr_jax.trajectories import flaws
 from medr_jax.types import Trajectory
 
@@ -21,30 +20,19 @@ FILTER_VERSION = "1"
 NUM_SHARDS = 4
 
 
-class Trained(NamedTuple):
-    """A policy and the runs that made it, the first one first; the last one's is the policy."""
+def train_arm(config: SimpleNamespace, arm: Arm, dataset: Artifact) -> tuple[Artifact, ...]:
+    """Trains what ``arm_config`` says, or finds what is trained already.
 
-    runs: tuple[Artifact, ...]
-    dataset: Artifact  # whose held-out questions it is asked
-
-    @property
-    def folder(self) -> Path:
-        """The policy's."""
-        return self.runs[-1].path
-
-
-def train_arm(config: SimpleNamespace, name: str, seed: int) -> Trained:
-    """Trains the arm with a seed, or finds what is trained already."""
-    arm = ARMS[name]
-    config = arm_config(config, arm, seed)
-    dataset = stages.synthesize(config)
+    Returns the runs, the first one first; the last one's policy is the arm's.
+    """
     learned = without_mistakes(config, dataset) if arm.data is Data.filtered else dataset
     tokenizer = stages.tokenizer(config, dataset)  # of one set of texts in all three arms
     sft = training.sft(config, learned, tokenizer)[1]
     if not arm.rl:
-        return Trained((sft,), dataset)
-    config.checkpoint = str(sft.path)
-    return Trained((sft, rl_stage.rl(config)[1]), dataset)
+        return (sft,)
+    changed = SimpleNamespace(**vars(config))
+    changed.checkpoint = str(sft.path)
+    return (sft, rl_stage.rl(changed)[1])
 
 
 def arm_config(config: SimpleNamespace, arm: Arm, seed: int) -> SimpleNamespace:

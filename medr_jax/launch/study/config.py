@@ -62,6 +62,7 @@ class StudyConfig:
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])  # of SFT and of RL
     extra_sft_steps: int = 1500  # what an RL run of 40 iterations costs in CPU time, and more
     splits: list[str] = field(default_factory=lambda: ["test", "dev"])  # of the held-out questions
+    records: list[str] = field(default_factory=list)  # folders of arms finished on other machines
     samples: int = 4  # rollouts of a question for sampled pass@1, beside the greedy one
 
     def __post_init__(self) -> None:

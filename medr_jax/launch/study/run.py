@@ -10,12 +10,13 @@ import msgspec
 
 from medr_jax import console
 from medr_jax.artifacts import Artifact
-from medr_jax.launch import record
-from medr_jax.launch.study import table
+from medr_jax.launch import record, stages
+from medr_jax.launch.study import records, table
 from medr_jax.launch.study.answers import answers, load
-from medr_jax.launch.study.arms import Trained, has_mistake, read, train_arm
+from medr_jax.launch.study.arms import arm_config, has_mistake, read, train_arm
 from medr_jax.launch.study.config import ARMS
-from medr_jax.launch.study.table import Cost, Finished
+from medr_jax.launch.study.records import ArmRecord
+from medr_jax.launch.study.table import Cost
 from medr_jax.sharding import make_mesh
 from medr_jax.training.metrics import METRICS, TRAIN, read_metrics
 
@@ -35,68 +36,101 @@ _LEAD = (
     "are paired by seed and question. Cost includes the SFT that an arm starts from."
 )
 
-Curves = dict[str, dict[int, list[dict[str, Any]]]]
+Records = dict[str, dict[int, ArmRecord]]
+"""Arm -> seed -> what it came to."""
 
 
 def run_study(config: SimpleNamespace) -> Path:
-    """Trains and asks every arm; writes tables and curves into ``config.out`` after each.
+    """Trains and asks every arm; writes tables, curves and records into ``config.out`` after each.
 
-    Run it again after an interruption: it goes on where it was.
+    Run it again after an interruption: it goes on where it was. Arms whose record lies in a
+    folder of ``study.records`` are not trained.
     """
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     make_mesh(config.mesh)  # a CPU is split into devices before anything else wakes JAX
-    results: dict[str, dict[int, Finished]] = {}
-    curves: Curves = {}
+    done: Records = {}
     facts = record.environment() | {"seeds": config.study.seeds}
     for seed in config.study.seeds:
         for name in config.study.arms:
             console.say(f"\narm          {ARMS[name].label}, seed {seed}")
-            trained = train_arm(config, name, seed)
-            asked = load(answers(config, trained.folder, trained.dataset))
-            facts |= {"flawed": _shares(trained, facts.get("flawed", {}))}
-            done = Finished(cost=_cost(trained.runs), answers=tuple(asked))
-            results.setdefault(name, {})[seed] = done
-            if ARMS[name].rl:
-                records = read_metrics(trained.folder / METRICS)
-                curves.setdefault(name, {})[seed] = [r for r in records if r["kind"] == TRAIN]
-            write(out, results, config.study.arms, facts)
-            if curves:
-                plot(curves, out / CURVES)
+            done.setdefault(name, {})[seed] = _arm(config, name, seed, str(facts["commit"]))
+            records.save(out / records.RECORDS, done[name][seed])
+            write(out, done, config.study.arms, facts)
+            plot(done, out / CURVES)
     console.say("\n" + (out / TABLE).read_text(encoding="utf-8"))
     console.say(f"table        {out / TABLE}, {JSON} beside it")
     return out
 
 
-def write(out: Path, results: table.Results, arms: Sequence[str], facts: dict[str, Any]) -> None:
+def _arm(config: SimpleNamespace, name: str, seed: int, commit: str) -> ArmRecord:
+    """The arm's record, from another machine or by training and asking."""
+    arm = ARMS[name]
+    changed = arm_config(config, arm, seed)
+    dataset = stages.synthesize(changed)
+    recipe = records.recipe(changed, arm, dataset, stages.index(changed))
+    folders = [Path(folder) for folder in config.study.records]
+    if found := records.find(folders, name, seed, recipe):
+        return found
+    runs = train_arm(changed, arm, dataset)
+    asked = load(answers(changed, runs[-1].path, dataset))
+    rows = read(dataset.path / "dataset", "train")
+    return ArmRecord(
+        arm=name,
+        seed=seed,
+        recipe=recipe,
+        commit=commit,
+        dataset=dataset.path.name,
+        flawed=sum(map(has_mistake, rows)) / len(rows),
+        cost=_cost(runs),
+        curve=_curve(runs[-1]) if arm.rl else (),
+        answers=tuple(asked),
+    )
+
+
+def write(out: Path, done: Records, arms: Sequence[str], facts: Mapping[str, Any]) -> None:
     """Both tables, as Markdown and as JSON."""
+    results = {
+        name: {seed: one.finished for seed, one in found.items()} for name, found in done.items()
+    }
+    every = [one for found in done.values() for one in found.values()]
+    facts = {
+        **facts,
+        "flawed": {one.dataset: one.flawed for one in every},
+        "commits": sorted({one.commit for one in every}),
+    }
     rows, found = table.arm_results(results, arms), table.differences(results, arms)
     everything = msgspec.to_builtins({"facts": facts, "arms": rows, "differences": found})
     (out / JSON).write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
-    flawed = ", ".join(
-        f"{name} {share:.1%}" for name, share in sorted(facts.get("flawed", {}).items())
-    )
-    machine = f"{facts['platform']}, {facts['cpus']} CPUs; commit {facts['commit']}"
+    flawed = ", ".join(f"{name} {share:.1%}" for name, share in sorted(facts["flawed"].items()))
+    commits = ", ".join(facts["commits"])
     parts = [
         "# Reinforcement learning against its controls",
         _LEAD,
         f"Share of training demonstrations with a mistake, by dataset: {flawed}.",
-        machine,
+        f"{facts['platform']}, {facts['cpus']} CPUs; trained and asked at commit {commits}",
         table.markdown(rows, found),
     ]
     (out / TABLE).write_text("\n\n".join(parts), encoding="utf-8")
 
 
-def plot(curves: Curves, path: Path) -> None:
+def plot(done: Records, path: Path) -> None:
     """Each RL arm's training rollouts over its optimizer steps; a line is one seed's."""
     from matplotlib.figure import Figure
 
+    curves = {
+        arm: [one.curve for one in by_seed.values()]
+        for arm, by_seed in done.items()
+        if any(one.curve for one in by_seed.values())
+    }
+    if not curves:
+        return
     figure = Figure(figsize=(10, 7), layout="constrained")
     axes = figure.subplots(2, 2, sharex=True).ravel()
     for axis, (name, label) in zip(axes, PANELS, strict=True):
-        for number, (arm, by_seed) in enumerate(curves.items()):
-            for place, records in enumerate(by_seed.values()):
-                points = [(r["step"], r[name]) for r in records if name in r]
+        for number, (arm, found) in enumerate(curves.items()):
+            for place, curve in enumerate(found):
+                points = [(r["step"], r[name]) for r in curve if name in r]
                 if points:
                     title = ARMS[arm].label if place == 0 else None
                     axis.plot(*zip(*points, strict=True), color=f"C{number}", lw=1, label=title)
@@ -108,13 +142,14 @@ def plot(curves: Curves, path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
-def _shares(trained: Trained, known: Mapping[str, float]) -> dict[str, float]:
-    """Share of flawed demonstrations of each dataset that was trained on."""
-    name = trained.dataset.path.name
-    if name in known:
-        return dict(known)
-    rows = read(trained.dataset.path / "dataset", "train")
-    return {**known, name: sum(map(has_mistake, rows)) / len(rows)}
+def _curve(run: Artifact) -> tuple[dict[str, float], ...]:
+    """What is plotted of an RL run."""
+    names = ("step", *(name for name, _ in PANELS))
+    return tuple(
+        {name: found[name] for name in names if name in found}
+        for found in read_metrics(run.path / METRICS)
+        if found["kind"] == TRAIN
+    )
 
 
 def _cost(runs: Sequence[Artifact]) -> Cost:

@@ -9,6 +9,7 @@ from medr_jax.launch.study import run, table
 from medr_jax.launch.study.answers import Answered, Mark
 from medr_jax.launch.study.arms import arm_config
 from medr_jax.launch.study.config import ARMS, COMPARISONS, StudyConfig
+from medr_jax.launch.study.records import ArmRecord
 from medr_jax.launch.study.table import Cost, Finished
 from medr_jax.rl.config import RLConfig
 from medr_jax.training.loop import TrainingConfig
@@ -33,9 +34,29 @@ def finished(rights, *, greedy=True, cpu_s=10.0):
     return Finished(cost=Cost(steps=40, tokens=1000, cpu_s=cpu_s), answers=answers)
 
 
+CURVE = tuple({"step": n, "rollout/exact_match": 0.1 * n} for n in range(3))
 RESULTS = {
     "sft": {0: finished([0, 1, 2, 1], greedy=False), 1: finished([1, 1, 1, 1])},
     "rl": {0: finished([4, 3, 4, 1]), 1: finished([2, 2, 2, 2], cpu_s=None)},
+}
+
+
+RECORDS = {
+    arm: {
+        seed: ArmRecord(
+            arm=arm,
+            seed=seed,
+            recipe="r",
+            commit="c",
+            curve=CURVE,
+            dataset="0123",
+            flawed=0.45,
+            cost=one.cost,
+            answers=one.answers,
+        )
+        for seed, one in found.items()
+    }
+    for arm, found in RESULTS.items()
 }
 
 
@@ -71,8 +92,8 @@ def test_other_questions_are_refused():
 
 def test_what_is_missing_is_said_and_files_agree(tmp_path):
     arms = ["sft", "rl", "more_sft"]
-    facts = {"platform": "Linux", "cpus": 2, "commit": "c", "flawed": {"0123": 0.45}}
-    run.write(tmp_path, RESULTS, arms, facts)
+    facts = {"platform": "Linux", "cpus": 2}
+    run.write(tmp_path, RECORDS, arms, facts)
     page = (tmp_path / run.TABLE).read_text()
     assert "| more SFT on the same data | 0 | – | not run |" in page
     assert "0123 45.0%" in page and "+0.375 [" in page and "**" not in page
@@ -82,8 +103,7 @@ def test_what_is_missing_is_said_and_files_agree(tmp_path):
 
 
 def test_curves_are_drawn(tmp_path):
-    records = [{"kind": "train", "step": n, "rollout/exact_match": 0.1 * n} for n in range(3)]
-    run.plot({"rl": {0: records, 1: records}, "task": {0: []}}, tmp_path / "c.png")
+    run.plot(RECORDS, tmp_path / "c.png")
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
 
 
