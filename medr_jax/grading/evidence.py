@@ -50,12 +50,16 @@ def holds_next(hits: Sequence[Hit], chain: tuple[str, ...], found: int, names: m
     )
 
 
-def entities_found(trajectory: Trajectory, names: match.Names) -> tuple[int, int]:
-    """How many of the chain's entities the results held, in the chain's order, and of how many."""
+def entities_found(trajectory: Trajectory, names: match.Names) -> tuple[tuple[int, ...], int]:
+    """How many of the chain's entities the results had held after each turn, and of how many.
+
+    In the chain's order: one that comes up before its predecessor does not count yet.
+    """
     chain = match.entity_ids(trajectory.question.chain, trajectory.question.answer_id)
-    found = 0
+    found, after = 0, []
     for turn in trajectory.turns:
         for result in turn.results:
             while found < len(chain) and holds_next(result.hits, chain, found, names):
                 found += 1
-    return found, len(chain)
+        after.append(found)
+    return tuple(after), len(chain)

@@ -177,6 +177,8 @@ def _numbers(rollout: Rollout) -> list[tuple[str, str]]:
         names = ("task", "expert", "efficiency", "format", "unsupported")
         values |= {name: getattr(rollout.terms, name) for name in names}
     shown = [(name, f"{value:.3g}") for name, value in values.items() if not math.isnan(value)]
+    if rollout.turn_advantages is not None:
+        shown.append(("by turn", ", ".join(f"{part:.2g}" for part in rollout.turn_advantages)))
     gaps = np.abs(_trainer(rollout) - rollout.logprobs)[rollout.loss_mask]
     if gaps.size and not np.isnan(gaps).all():
         shown.append(("largest gap", f"{np.nanmax(gaps):.1e}"))

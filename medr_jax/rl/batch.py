@@ -96,7 +96,7 @@ def training_batch(rollouts: Sequence[Rollout], config: RLConfig) -> Batch:
     if not kept:
         batch["loss_mask"] = np.zeros_like(batch["loss_mask"])
     return batch | {
-        "advantages": packed.spread(lambda rollout: rollout.advantage, np.float32),
+        "advantages": packed.spread(lambda rollout: rollout.token_advantages, np.float32),
         "old_logprobs": packed.spread(lambda one: _known(one.old_logprobs), np.float32),
         "sampler_logprobs": packed.spread(lambda one: one.logprobs, np.float32),
         "ref_logprobs": packed.spread(lambda one: _known(one.ref_logprobs), np.float32),

@@ -16,6 +16,13 @@ class Advantage(enum.Enum):
     rloo = "rloo"
 
 
+class Credit(enum.Enum):
+    """What of a rollout an advantage is about; see ``credit``."""
+
+    rollout = "rollout"  # all of its turns get the same
+    hop = "hop"  # each turn gets what it changed about the chances of its group
+
+
 class RatioLevel(enum.Enum):
     """Whether the policy ratio is one number a token or one a rollout (GSPO)."""
 
@@ -76,6 +83,8 @@ class RLConfig:
     row_length: int = 512  # tokens of a packed row; at least agent.max_total_tokens
 
     advantage: Advantage = Advantage.grpo
+    credit: Credit = Credit.rollout
+    gae_lambda: float = 0.0  # of credit=hop: 0 = to the next turn's state, 1 = to the end
     ratio_level: RatioLevel = RatioLevel.token
     clip: bool = True
     clip_eps_low: float = 0.2
@@ -121,6 +130,8 @@ class RLConfig:
                 raise ValueError(f"rl.{name}={getattr(self, name)}: must not be negative")
         if not 0 <= self.clip_eps_low < 1:
             raise ValueError(f"rl.clip_eps_low={self.clip_eps_low}: must be in [0, 1)")
+        if not 0 <= self.gae_lambda <= 1:
+            raise ValueError(f"rl.gae_lambda={self.gae_lambda}: must be in [0, 1]")
         if not self.is_cap > 0:
             raise ValueError(f"rl.is_cap={self.is_cap}: must be above 0")
         if self.kl is KL.k1 and self.kl_place is KLPlace.loss and self.kl_coef:

@@ -61,6 +61,7 @@ class Terms(Record):
     format: float
     unsupported: float
     right: bool  # the answer, or the abstention, was right: what ``task`` is before its cap
+    progress: tuple[int, ...] = ()  # entities of the chain that were found, after each turn
 
 
 Mark = Callable[[Trajectory, int], Terms]
@@ -86,7 +87,8 @@ class Scorer:
         """Terms of a rollout in which the model wrote ``num_tokens`` tokens."""
         config = self._config
         supporting = evidence.supporting_documents(trajectory, self._names, self._document_text)
-        found, needed = evidence.entities_found(trajectory, self._names)
+        progress, needed = evidence.entities_found(trajectory, self._names)
+        found = progress[-1] if progress else 0
         answers = trajectory.answer is not None and not abstains(trajectory, config.abstentions)
         right = is_right(trajectory, config.abstentions)
         bare = answers and not supporting
@@ -97,6 +99,7 @@ class Scorer:
             format=float(well_formed(trajectory)),
             unsupported=float(bare),
             right=right,
+            progress=progress,
         )
 
     def _expert(self, trajectory: Trajectory, num_supporting: int, coverage: float) -> float:

@@ -42,6 +42,7 @@ class Rollout:
     reward: float = math.nan
     advantage: float = math.nan
     informative: bool = True  # rewards of its group differ
+    turn_advantages: np.ndarray | None = field(default=None, repr=False)  # float64; see ``credit``
     old_logprobs: np.ndarray | None = field(default=None, repr=False)  # of each token as a target
     ref_logprobs: np.ndarray | None = field(default=None, repr=False)
 
@@ -59,6 +60,13 @@ class Rollout:
     def truncated(self) -> bool:
         """Cut off by a limit."""
         return self.trajectory.status is Status.TRUNCATED
+
+    @property
+    def token_advantages(self) -> np.ndarray | float:
+        """What each of its tokens gets; tokens that nobody sampled get anything."""
+        if self.turn_advantages is None:
+            return self.advantage
+        return self.turn_advantages[np.maximum(self.turns, 0)]
 
     @property
     def num_sampled(self) -> int:
@@ -176,6 +184,7 @@ class RolloutLine(Record):
     reward: float | None = None
     advantage: float | None = None
     informative: bool = True
+    turn_advantages: tuple[float, ...] | None = None
     old_logprobs: tuple[float | None, ...] | None = None
     ref_logprobs: tuple[float | None, ...] | None = None
 
@@ -187,6 +196,7 @@ _DTYPES = {
     "loss_mask": np.bool_,
     "logprobs": np.float32,
     "policy_versions": np.int32,
+    "turn_advantages": np.float64,
     "old_logprobs": np.float32,
     "ref_logprobs": np.float32,
 }

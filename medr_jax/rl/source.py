@@ -9,8 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from medr_jax.rl import advantages, batch, loss, trust
-from medr_jax.rl.config import KL, KLPlace, RLConfig
+from medr_jax.rl import advantages, batch, credit, loss, trust
+from medr_jax.rl.config import KL, Credit, KLPlace, RLConfig
 from medr_jax.rl.curriculum import Curriculum
 from medr_jax.rl.rewards import Mark, total_rewards
 from medr_jax.rl.rollout import Rollout, Sampler, dump, read_dump
@@ -239,6 +239,9 @@ def compare(groups: Sequence[Sequence[Rollout]], config: RLConfig) -> None:
             rollout.reward = float(rewards_PG[p, g])
             rollout.advantage = float(advantages_PG[p, g])
             rollout.informative = bool(telling_P[p])
+        if config.credit is Credit.hop:
+            for rollout, parts in zip(group, credit.by_hop(group, config.gae_lambda), strict=True):
+                rollout.turn_advantages = parts
 
 
 def penalize(rollouts: Sequence[Rollout], config: RLConfig) -> None:

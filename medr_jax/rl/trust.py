@@ -224,7 +224,7 @@ def audit_shaping(group: Sequence[Rollout]) -> None:
     """
     if any(rollout.valid and rollout.terms.right for rollout in group):
         return
-    if any(rollout.advantage for rollout in group):
+    if any(np.any(rollout.token_advantages) for rollout in group):
         raise TrustError(
             f"group {group[0].group_id}: no answer is right and yet there are advantages: "
             "shaped rewards got past the outcome gate"

@@ -87,6 +87,12 @@ def test_coverage_goes_by_the_order_of_the_chain():
     assert score(trajectory(search("G1"), search("D1"), answer("x"))).expert == pytest.approx(1 / 3)
 
 
+def test_progress_is_told_after_each_turn():
+    assert score(RIGHT).progress == (2, 3, 3)
+    assert score(trajectory(search("D2"), search("D1"), answer("x"))).progress == (0, 2, 2)
+    assert score(trajectory()).progress == ()
+
+
 def test_a_document_that_was_never_shown_supports_nothing():
     made_up = trajectory(search("D1"), answer("stiff skin syndrome", "G1"))
     assert score(made_up).unsupported == 1.0
