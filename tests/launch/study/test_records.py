@@ -89,7 +89,7 @@ def test_a_recipe_holds_all_that_is_trained_and_asked():
         *("model.num_layers=2", "training.num_steps=7", "data.context_weight=0.1"),
         "optimizer.weight_decay=0.3",
         *("rl.group_size=4", "rl_training.num_steps=7", "rl_optimizer.learning_rate=1e-5"),
-        *("rl_sampling.temperature=0.9", "study.samples=2", "study.splits=[dev]"),
+        *("rl_sampling.temperature=0.9", "study.samples=3", "study.splits=[dev]"),
         *("evaluation.questions_per_hop=3", "agent.max_turns=3", "tools.num_hits=3"),
     ):
         assert recipe(change) != base, change
