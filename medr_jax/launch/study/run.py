@@ -67,8 +67,10 @@ def _arm(config: SimpleNamespace, name: str, seed: int, commit: str) -> ArmRecor
     """The arm's record, from another machine or by training and asking."""
     arm = ARMS[name]
     changed = arm_config(config, arm, seed)
-    dataset = stages.synthesize(changed)
-    recipe = records.recipe(changed, arm, dataset, stages.index(changed))
+    graph = stages.graph(changed)
+    index = stages.index(changed, graph)
+    dataset = stages.synthesize(changed, graph, index)
+    recipe = records.recipe(changed, arm, dataset, index)
     folders = [Path(folder) for folder in config.study.records]
     if found := records.find(folders, name, seed, recipe):
         return found

@@ -105,8 +105,9 @@ def test_sft_does_not_depend_on_settings_of_rl():
 
 
 def test_arms_with_records_are_not_trained(tmp_path, monkeypatch):
-    monkeypatch.setattr(run.stages, "synthesize", lambda config: DATA["dataset"])
-    monkeypatch.setattr(run.stages, "index", lambda config: DATA["index"])
+    monkeypatch.setattr(run.stages, "graph", lambda config: None)
+    monkeypatch.setattr(run.stages, "index", lambda config, graph: DATA["index"])
+    monkeypatch.setattr(run.stages, "synthesize", lambda *given: DATA["dataset"])
     monkeypatch.setattr(run, "train_arm", lambda *given: pytest.fail("trained"))
     folder = tmp_path / "there"
     changes = ["study.arms=[sft,rl]", "study.seeds=[0,1]", f"study.records=[{folder}]"]
