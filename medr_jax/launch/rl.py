@@ -130,7 +130,8 @@ def _page_facts(folder: Path, config: SimpleNamespace) -> dict[str, str]:
     return {
         "started from": folder.name,
         "seed": str(config.rl_training.seed),
-        "algorithm": f"{config.rl.advantage.value}, loss by {config.rl.loss_agg.value}",
+        "algorithm": f"{config.rl.advantage.value}, credit by {config.rl.credit.value}, "
+        f"loss by {config.rl.loss_agg.value}",
         "rollouts": f"{config.rl.num_prompts} x {config.rl.group_size} an iteration",
         "commit": str(environment["commit"]),
         "machine": f"{environment['platform']}, {environment['cpus']} CPUs",
