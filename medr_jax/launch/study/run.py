@@ -138,7 +138,8 @@ def plot(done: Records, path: Path) -> None:
                     axis.plot(*zip(*points, strict=True), color=f"C{number}", lw=1, label=title)
         axis.set_ylabel(label)
         axis.grid(alpha=0.3)
-    axes[0].legend(fontsize=7)
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize=8)
     for axis in axes[2:]:
         axis.set_xlabel("optimizer step")
     figure.savefig(path, dpi=130)
