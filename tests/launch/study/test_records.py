@@ -74,7 +74,11 @@ def test_only_the_same_recipe_counts(tmp_path, capsys):
     assert records.find([here, there], "rl", 1, "new") is None
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b'{"arm": "rl"}')])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", gzip.compress(b'{"arm": "rl"}', mtime=0)],
+    ids=["empty", "not packed", "not a record"],
+)
 def test_a_file_that_is_no_record_is_named(tmp_path, content):
     path = tmp_path / "rl-seed0.json.gz"
     path.write_bytes(content)
