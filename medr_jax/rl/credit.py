@@ -35,7 +35,7 @@ def by_hop(group: Sequence[Rollout], gae_lambda: float) -> list[np.ndarray]:
     return [
         turn_advantages(rollout.advantage, [values[state] for state in before], gae_lambda)
         if rollout.valid
-        else np.zeros(len(before))
+        else np.zeros(int(rollout.turns.max(initial=0)) + 1)  # the ledger may be a turn ahead
         for rollout, before in zip(group, states, strict=True)
     ]
 

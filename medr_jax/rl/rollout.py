@@ -64,7 +64,7 @@ class Rollout:
     @property
     def token_advantages(self) -> np.ndarray | float:
         """What each of its tokens gets; tokens that nobody sampled get anything."""
-        if self.turn_advantages is None:
+        if self.turn_advantages is None or not len(self.turn_advantages):
             return self.advantage
         return self.turn_advantages[np.maximum(self.turns, 0)]
 

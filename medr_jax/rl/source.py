@@ -239,9 +239,11 @@ def compare(groups: Sequence[Sequence[Rollout]], config: RLConfig) -> None:
             rollout.reward = float(rewards_PG[p, g])
             rollout.advantage = float(advantages_PG[p, g])
             rollout.informative = bool(telling_P[p])
+        by_turn: list[np.ndarray | None] = [None] * len(group)  # a dump may hold others
         if config.credit is Credit.hop:
-            for rollout, parts in zip(group, credit.by_hop(group, config.gae_lambda), strict=True):
-                rollout.turn_advantages = parts
+            by_turn = credit.by_hop(group, config.gae_lambda)
+        for rollout, parts in zip(group, by_turn, strict=True):
+            rollout.turn_advantages = parts
 
 
 def penalize(rollouts: Sequence[Rollout], config: RLConfig) -> None:

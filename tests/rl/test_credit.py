@@ -130,3 +130,26 @@ def test_a_turn_with_an_advantage_in_an_all_wrong_group_is_caught(lab):
     rollouts[0].turn_advantages = np.array([0.1, -0.1])  # adds up to 0
     with pytest.raises(TrustError, match="got past the outcome gate"):
         audit_shaping(rollouts)
+
+
+def test_a_dump_of_another_credit_is_compared_anew(lab):
+    rollouts = pair(lab)
+    compare([rollouts], CONFIG)
+    assert rollouts[0].turn_advantages is not None
+    compare([rollouts], dataclasses.replace(CONFIG, credit=Credit.rollout))
+    made = training_batch(rollouts, CONFIG)
+    assert made["advantages"][made["loss_mask"] > 0].tolist() == [0.5] * 4 + [-0.5] * 4
+
+
+@pytest.mark.parametrize("status", [Status.TRUNCATED, Status.INFRA_ERROR])
+def test_rollouts_that_ended_before_their_first_turn(lab, status):
+    """Cut off, or failed on our side while the ledger was ahead of the turns."""
+    first, second = pair(lab)
+    trajectory = msgspec.structs.replace(second.trajectory, turns=(), status=status)
+    second = dataclasses.replace(second, trajectory=trajectory, terms=lab.terms(False))
+    if status is Status.TRUNCATED:
+        second.loss_mask = np.zeros_like(second.loss_mask)
+    compare([[first, second]], CONFIG)
+    audit_shaping([first, second])
+    made = training_batch([first, second], CONFIG)
+    assert np.all(np.isfinite(made["advantages"]))
