@@ -144,7 +144,7 @@ def test_a_dump_of_another_credit_is_compared_anew(lab):
 @pytest.mark.parametrize("status", [Status.TRUNCATED, Status.INFRA_ERROR])
 def test_rollouts_that_ended_before_their_first_turn(lab, status):
     """Cut off, or failed on our side while the ledger was ahead of the turns."""
-    first, second = pair(lab)
+    first, second = pair(lab, (False, False))  # so that the audit looks at both
     trajectory = msgspec.structs.replace(second.trajectory, turns=(), status=status)
     second = dataclasses.replace(second, trajectory=trajectory, terms=lab.terms(False))
     if status is Status.TRUNCATED:
