@@ -46,18 +46,20 @@ class ArmRecord(Record):
 def recipe(config: SimpleNamespace, arm: Arm, dataset: Artifact, index: Artifact) -> str:
     """Identity of what ``arm_config`` made: two machines with the same one do the same.
 
-    Data by content, settings by value. Code only by the versions of SFT and RL: the record's
-    commit says which it was.
+    Data by content, settings by value; mesh and micro-batches may differ, sums are the same. Code
+    only by the versions of SFT and RL: the record's commit says which it was.
     """
     parts = {
         "model": start.model_config(config.weights, config.model, config.tokenizer.protocol),
-        **{name: getattr(config, name) for name in ("optimizer", "data", "training", "lora")},
+        **{name: getattr(config, name) for name in ("optimizer", "data", "lora")},
+        "training": dataclasses.replace(config.training, grad_accumulation=1),
         "tokenizer": config.tokenizer,
         "asked": asking(config),
         "learned": {"data": arm.data.value, "version": training.SFT_VERSION},
     }
     if arm.rl:
-        parts |= {name: getattr(config, name) for name in ("rl", "rl_optimizer", "rl_training")}
+        parts["rl_optimizer"] = config.rl_optimizer
+        parts["rl_training"] = dataclasses.replace(config.rl_training, grad_accumulation=1)
         parts["rl"] = dataclasses.replace(config.rl, micro_rows=1, dump_every=0)
         parts["rl_sampling"] = config.rl_sampling.identity()
         parts["rl_version"] = rl_stage.RL_VERSION

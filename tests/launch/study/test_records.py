@@ -104,6 +104,12 @@ def test_a_recipe_holds_all_that_is_trained_and_asked():
         assert recipe(data=other) != base
 
 
+def test_machines_may_split_the_work_otherwise():
+    same = ("training.batch_rows=6", "rl_training.batch_rows=6")
+    split = ("training.grad_accumulation=3", "rl_training.grad_accumulation=2", "rl.micro_rows=2")
+    assert recipe(*same) == recipe(*same, *split, "mesh=single")
+
+
 def test_sft_does_not_depend_on_settings_of_rl():
     assert recipe(arm="sft") == recipe("rl.group_size=4", "rl_training.num_steps=7", arm="sft")
 
