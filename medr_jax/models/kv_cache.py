@@ -1,4 +1,4 @@
-"""Keys, values and convolution inputs of rows in progress. The layout is private to this file.
+"""Keys, values and convolution inputs of rows in progress.
 
 Each row has a slot and its own length; there is no padding on the left. New tokens come in
 through an ``Extension``, the same for a prompt and for single tokens: it holds what is new of
@@ -14,14 +14,10 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from medr_jax.models.cached_attention import Sums, on_cpu
+from medr_jax.models import kv_store
+from medr_jax.models.cached_attention import Sums
 from medr_jax.models.config import ModelConfig
 from medr_jax.sharding import abstract_arrays, constrain, named_sharding
-
-BLOCK = 64
-"""Keys that attention reads at a time on a CPU, where it stops after the longest row's last."""
-
-_AXES = ("layers", "batch", None, "kv_heads", "head_dim")  # logical axes of keys and values
 
 
 @jax.tree_util.register_dataclass
@@ -30,8 +26,8 @@ class KVCache:
     """A pytree: pass it to jit with donation, and keep the one that comes back."""
 
     # Any: tree functions put shardings and shapes where arrays stand.
-    keys: Any  # (layers, slots, S, K, H)
-    values: Any  # (layers, slots, S, K, H)
+    keys: Any  # kv_store.Store
+    values: Any  # kv_store.Store
     conv: Any  # (layers, slots, taps - 1, D): last inputs of the short convolution
     prompt_conv: Any  # (layers, slots, taps - 1, D): the same, at the end of the prompt
     lengths: Any  # (slots,) int32
@@ -40,13 +36,11 @@ class KVCache:
     def create(cls, config: ModelConfig, num_slots: int, max_length: int) -> "KVCache":
         """Empty slots for ``max_length`` tokens each."""
         L, K, H = config.num_layers, config.num_kv_heads, config.head_dim
-        if max_length > BLOCK:
-            max_length += -max_length % BLOCK
-        shape = (L, num_slots, max_length, K, H)
+        shape = (L, num_slots, K, max_length, H)
         past = (L, num_slots, max(config.short_conv_width - 1, 0), config.embed_dim)
         return cls(
-            keys=constrain(jnp.zeros(shape, config.dtype), *_AXES),
-            values=constrain(jnp.zeros(shape, config.dtype), *_AXES),
+            keys=kv_store.create(shape, config.dtype),
+            values=kv_store.create(shape, config.dtype),
             conv=jnp.zeros(past, config.dtype),
             prompt_conv=jnp.zeros(past, config.dtype),
             lengths=jnp.zeros((num_slots,), jnp.int32),
@@ -57,8 +51,11 @@ class KVCache:
         cls, config: ModelConfig, num_slots: int, max_length: int, mesh: Mesh
     ) -> "KVCache":
         """What ``create`` would make on the mesh, as shapes with shardings."""
-        shapes = jax.eval_shape(lambda: cls.create(config, num_slots, max_length))
-        split = named_sharding(mesh, _AXES, shapes.keys.shape)
+        with jax.set_mesh(mesh):
+            shapes = jax.eval_shape(lambda: cls.create(config, num_slots, max_length))
+        split = jax.tree.map(
+            lambda array: named_sharding(mesh, kv_store.AXES, array.shape), shapes.keys
+        )
         whole = NamedSharding(mesh, PartitionSpec())
         return abstract_arrays(shapes, cls(split, split, whole, whole, whole))
 
@@ -71,10 +68,9 @@ class KVCache:
         """
         B = active_B.shape[0]
         starts_B = self.lengths[:B] if slots_B is None else self.lengths[slots_B]
-        L, _, S, K, H = self.keys.shape
-        block = min(S, BLOCK) if on_cpu() else S
-        longest = jnp.max(jnp.where(active_B, starts_B, 0))
-        room = constrain(jnp.zeros((L, B, width, K, H), self.keys.dtype), *_AXES)
+        L, _, K, _, H = kv_store.shape(self.keys)
+        dtype = self.keys[0][0].dtype
+        room = constrain(jnp.zeros((L, B, K, width, H), dtype), *kv_store.AXES)
         return Extension(
             base=self,
             keys=room,
@@ -84,7 +80,7 @@ class KVCache:
             starts_B=starts_B,
             counts_B=jnp.zeros((B,), jnp.int32),
             used=jnp.int32(0),
-            num_blocks=(longest + block - 1) // block,
+            longest=jnp.max(jnp.where(active_B, starts_B, 0)),
         )
 
     def commit(self, new: "Extension") -> "KVCache":
@@ -94,8 +90,8 @@ class KVCache:
         written = jnp.where(new.counts_B > 0, slots, self.lengths.shape[0])
         return dataclasses.replace(
             self,
-            keys=_append(self.keys, new.keys, written, new),
-            values=_append(self.values, new.values, written, new),
+            keys=kv_store.append(self.keys, new.keys, written, *new.places()),
+            values=kv_store.append(self.values, new.values, written, *new.places()),
             conv=self.conv.at[:, written].set(new.conv, mode="drop"),
             lengths=self.lengths.at[written].add(new.counts_B, mode="drop"),
         )
@@ -128,16 +124,10 @@ class KVCache:
 
         def one(i: jax.Array, cache: KVCache) -> KVCache:
             source, target = sources[i], targets[i]
-
-            def copied(array: jax.Array) -> jax.Array:
-                return _over_blocks(
-                    array, lengths[i], lambda a, at: _put(a, target, at, _cut(a, source, at))
-                )
-
             conv = cache.prompt_conv[:, source]
             return KVCache(
-                keys=copied(cache.keys),
-                values=copied(cache.values),
+                keys=kv_store.copy_row(cache.keys, source, target, lengths[i]),
+                values=kv_store.copy_row(cache.values, source, target, lengths[i]),
                 conv=cache.conv.at[:, target].set(conv),
                 prompt_conv=cache.prompt_conv.at[:, target].set(conv),
                 lengths=cache.lengths.at[target].set(lengths[i]),
@@ -153,16 +143,10 @@ class KVCache:
         def one(i: jax.Array, cache: KVCache) -> KVCache:
             pair = jnp.stack([ones[i], others[i]])
             turned = pair[::-1]
-
-            def exchange(array: jax.Array, at: jax.Array) -> jax.Array:
-                # As one read and one write: with two of each XLA copies the whole array.
-                places = at + jnp.arange(min(array.shape[2], BLOCK))
-                return array.at[:, turned[:, None], places].set(array[:, pair[:, None], places])
-
             longest = jnp.max(cache.lengths[pair])
             return KVCache(
-                keys=_over_blocks(cache.keys, longest, exchange),
-                values=_over_blocks(cache.values, longest, exchange),
+                keys=kv_store.swap_rows(cache.keys, pair, longest),
+                values=kv_store.swap_rows(cache.values, pair, longest),
                 conv=cache.conv.at[:, pair].set(cache.conv[:, turned]),
                 prompt_conv=cache.prompt_conv.at[:, pair].set(cache.prompt_conv[:, turned]),
                 lengths=cache.lengths.at[pair].set(cache.lengths[turned]),
@@ -177,14 +161,14 @@ class Extension:
     """New tokens of B rows, column by column. Row b's first ``counts_B[b]`` columns are real."""
 
     base: KVCache | None  # as it was before; None while a loop carries only what is new
-    keys: Any  # (layers, B, width, K, H)
+    keys: Any  # (layers, B, K, width, H)
     values: Any
     conv: Any  # (layers, B, taps - 1, D)
     slots_B: Any  # None: row b in slot b
     starts_B: Any  # tokens the slots hold
     counts_B: Any  # real new tokens
     used: Any  # () columns filled
-    num_blocks: Any  # () blocks of the slots that some active row has to see
+    longest: Any  # () tokens in the slot of the longest active row
 
     @property
     def lengths_B(self) -> Int[Array, " B"]:
@@ -199,9 +183,9 @@ class Extension:
         self, layer: int | jax.Array, k_BTKH: Float[Array, "B T K H"], v_BTKH: jax.Array
     ) -> "Extension":
         """Stores keys and values in the next columns."""
-        at = (layer, 0, self.used, 0, 0)
+        at = (layer, 0, 0, self.used, 0)
         keys, values = (
-            jax.lax.dynamic_update_slice(array, new[None].astype(array.dtype), at)
+            jax.lax.dynamic_update_slice(array, new.swapaxes(1, 2)[None].astype(array.dtype), at)
             for array, new in ((self.keys, k_BTKH), (self.values, v_BTKH))
         )
         return dataclasses.replace(self, keys=keys, values=values)
@@ -211,23 +195,27 @@ class Extension:
     ) -> Float[Array, "B T N H"]:
         """Attention of the newest columns over all before them, themselves included."""
         B, T, N, H = q_BTNH.shape
-        S, K = self.base.keys.shape[2:4]
+        K = self.keys.shape[2]
         q = (q_BTNH * H**-0.5).reshape(B, T, K, N // K, H).transpose(0, 2, 3, 1, 4)
-        block = min(S, BLOCK) if on_cpu() else S
+        sums = Sums.none(q)
+        stretches = zip(
+            kv_store.layer_stretches(self.base.keys, layer),
+            kv_store.layer_stretches(self.base.values, layer),
+            strict=True,
+        )
+        for (start, keys), (_, values) in stretches:
 
-        def absorb(index: jax.Array, sums: Sums) -> Sums:
-            at = index * block
-            keys, values = (
-                self._block(array, layer, at, block) for array in (self.base.keys, self.base.values)
-            )
-            old = at + jnp.arange(block) < self.starts_B[:, None, None]
-            return sums.add(q, keys, values, jnp.broadcast_to(old, (B, T, block)))
+            def absorb(sums: Sums, start: int = start, kv: tuple = (keys, values)) -> Sums:
+                keys_BKSH, values_BKSH = map(self._rows, kv)
+                old = start + jnp.arange(keys_BKSH.shape[2]) < self.starts_B[:, None, None]
+                mask = jnp.broadcast_to(old, (B, T, old.shape[-1]))
+                return sums.add(q, keys_BKSH, values_BKSH, mask)
 
-        if block == S:
-            sums = absorb(jnp.int32(0), Sums.none(q))
-        else:
-            sums = jax.lax.fori_loop(0, self.num_blocks, absorb, Sums.none(q))
-        width = self.keys.shape[2]
+            if kv_store.on_cpu():
+                sums = jax.lax.cond(self.longest > start, absorb, lambda sums: sums, sums)
+            else:
+                sums = absorb(sums)
+        width = self.keys.shape[3]
         seen = jnp.arange(width) <= (self.used + jnp.arange(T))[None, :, None]
         sums = sums.add(q, self.keys[layer], self.values[layer], seen)
         out_BTKGH = sums.result().transpose(0, 3, 1, 2, 4)
@@ -259,42 +247,14 @@ class Extension:
         counts_B = self.counts_B + num_new_B
         return dataclasses.replace(self, counts_B=counts_B, used=self.used + columns)
 
-    def _block(
-        self, array: jax.Array, layer: int | jax.Array, at: jax.Array, size: int
-    ) -> Float[Array, "B size K H"]:
-        """Positions [at, at + size) of a layer's keys or values, row by row."""
-        K, H = array.shape[3:]
-        if self.slots_B is None:
-            B = self.starts_B.shape[0]
-            return jax.lax.dynamic_slice(array, (layer, 0, at, 0, 0), (1, B, size, K, H))[0]
+    def places(self) -> tuple[Int[Array, "B T"], Bool[Array, "B T"]]:
+        """The position of each column in its row, and whether it is real."""
+        columns = jnp.arange(self.keys.shape[3])
+        return self.starts_B[:, None] + columns, columns < self.counts_B[:, None]
 
-        def one(slot: jax.Array) -> jax.Array:
-            return jax.lax.dynamic_slice(array, (layer, slot, at, 0, 0), (1, 1, size, K, H))[0, 0]
-
-        return jax.vmap(one)(self.slots_B)
-
-
-def _append(
-    array: jax.Array, new: jax.Array, slots_B: jax.Array, rows: Extension
-) -> Float[Array, "L slots S K H"]:
-    """Puts each row's real columns behind its tokens; slots out of range are dropped."""
-    columns = jnp.arange(new.shape[2])
-    positions = rows.starts_B[:, None] + columns
-    positions = jnp.where(columns < rows.counts_B[:, None], positions, array.shape[2])
-    return array.at[:, slots_B[:, None], positions].set(new, mode="drop")
-
-
-def _over_blocks(array: jax.Array, length: jax.Array, change: Any) -> jax.Array:
-    """``change(array, at)`` for each block of the first ``length`` positions."""
-    size = min(array.shape[2], BLOCK)
-    count = (length + size - 1) // size
-    return jax.lax.fori_loop(0, count, lambda i, array: change(array, i * size), array)
-
-
-def _cut(array: jax.Array, slot: jax.Array, at: jax.Array) -> jax.Array:
-    L, _, S, K, H = array.shape
-    return jax.lax.dynamic_slice(array, (0, slot, at, 0, 0), (L, 1, min(S, BLOCK), K, H))
-
-
-def _put(array: jax.Array, slot: jax.Array, at: jax.Array, part: jax.Array) -> jax.Array:
-    return jax.lax.dynamic_update_slice(array, part, (0, slot, at, 0, 0))
+    def _rows(self, array: Float[Array, "slots K S H"]) -> Float[Array, "B K S H"]:
+        """Of all slots, those of the extension's rows."""
+        if self.slots_B is not None:
+            return array[self.slots_B]
+        B = self.starts_B.shape[0]
+        return array if B == array.shape[0] else array[:B]

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from medr_jax import sharding
 from medr_jax.models.attention import Attention
-from medr_jax.models.cached_attention import on_cpu
+from medr_jax.models.kv_store import on_cpu
 from medr_jax.models.chunked_attention import KEPT
 from medr_jax.models.config import ModelConfig, Remat
 from medr_jax.models.kv_cache import Extension, KVCache
@@ -122,8 +122,9 @@ class Transformer(nnx.Module):
             return block.extend(carry[0], rope, carry[1], index, num_new_B)
 
         # A scan copies each layer's weights. Beside those of a single token's products on a CPU
-        # that is most of the work; there the copies of layers apart are made once per dispatch.
-        scanned = self.config.scan_layers and not (T == 1 and on_cpu())
+        # that is most of the work; there the copies of layers apart are made once per dispatch,
+        # and keys and values lie apart by layer.
+        scanned = self.config.scan_layers and not on_cpu()
         carry = (self._embed(token_ids_BT), new)
         x_BTD, new = self._run(layer, carry, Remat.none, scanned)
         return self.final_norm(x_BTD), new.advance(T, num_new_B)

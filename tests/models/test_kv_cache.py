@@ -111,5 +111,6 @@ def test_other_configs(changes, tokens):
 
 def test_rows_change_places_without_a_copy_of_the_cache():
     cache, slots = KVCache.create(small_config(), 32, 512), jnp.zeros(32, jnp.int32)
+    size = sum(array.nbytes for array in jax.tree.leaves(cache.keys))
     swap = jax.jit(KVCache.swap, donate_argnums=0).lower(cache, slots, slots, jnp.int32(3))
-    assert swap.compile().memory_analysis().temp_size_in_bytes < cache.keys.nbytes // 10
+    assert swap.compile().memory_analysis().temp_size_in_bytes < size // 10

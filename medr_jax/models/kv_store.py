@@ -1,0 +1,152 @@
+"""How the keys, or the values, of all slots lie in memory.
+
+Positions come before heads nowhere: the products of attention read runs of whole positions. On a
+CPU each layer has arrays of its own, one for each stretch of positions. XLA copies whatever is cut
+from an array before it goes into a matrix product, and of keys and values that copy costs more
+than the product. Attention can also pass over the stretches that no row has reached. Elsewhere
+there is one array.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from medr_jax.models.attention_backends import mesh_platform
+from medr_jax.sharding import constrain
+
+BLOCK = 64
+"""Positions that are moved at a time; stretches are multiples of it."""
+
+MAX_STRETCHES = 10
+"""Each is compiled in: more would leave out more behind the longest row, and compile longer."""
+
+AXES = ("layers", "batch", "kv_heads", None, "head_dim")
+"""Logical axes of each array."""
+
+Store = tuple[tuple[Any, ...], ...]
+"""Groups of layers -> stretches of positions -> array (layers, slots, K, positions, H)."""
+
+
+def on_cpu() -> bool:
+    """Whether the current mesh is one of CPUs, or there is none."""
+    return mesh_platform() in ("cpu", "")
+
+
+def create(shape: tuple[int, int, int, int, int], dtype: Any) -> Store:
+    """Zeros for (layers, slots, K, positions, H), for the current mesh's platform.
+
+    There may be some positions more than asked for.
+    """
+    L, slots, K, length, H = shape
+    if length > BLOCK:
+        length += -length % BLOCK
+    groups, sizes = [L], [length]
+    if on_cpu():
+        size = -(-length // MAX_STRETCHES)
+        size += -size % BLOCK
+        groups, sizes = [1] * L, [min(size, length - at) for at in range(0, length, size)]
+
+    def zeros(count: int, size: int) -> jax.Array:
+        return constrain(jnp.zeros((count, slots, K, size, H), dtype), *AXES)
+
+    return tuple(tuple(zeros(count, size) for size in sizes) for count in groups)
+
+
+def shape(store: Store) -> tuple[int, int, int, int, int]:
+    """(layers, slots, K, positions, H)."""
+    layers = sum(group[0].shape[0] for group in store)
+    _, slots, K, _, H = store[0][0].shape
+    return layers, slots, K, sum(array.shape[3] for array in store[0]), H
+
+
+def layer_stretches(
+    store: Store, layer: int | jax.Array
+) -> Iterator[tuple[int, Float[Array, "slots K S H"]]]:
+    """First position and array of each stretch of a layer.
+
+    ``layer`` is a number where layers lie apart, so they cannot be scanned there.
+    """
+    group, place = (store[layer], 0) if len(store) > 1 else (store[0], layer)
+    start = 0
+    for array in group:
+        yield start, array[place]
+        start += array.shape[3]
+
+
+def append(
+    store: Store,
+    new_LBKTH: Float[Array, "L B K T H"],
+    slots_B: Int[Array, " B"],
+    positions_BT: Int[Array, "B T"],
+    real_BT: Bool[Array, "B T"],
+) -> Store:
+    """With the real new columns at their positions; slots out of range are dropped."""
+    first, groups = 0, []
+    for group in store:
+        layers = slice(first, first + group[0].shape[0])
+        new = new_LBKTH[layers].transpose(1, 3, 0, 2, 4)  # as axes come that are indexed by arrays
+        first = layers.stop
+
+        def put(array: jax.Array, start: int, new: jax.Array = new) -> jax.Array:
+            size = array.shape[3]
+            here = positions_BT - start
+            here = jnp.where(real_BT & (here >= 0) & (here < size), here, size)
+            return array.at[:, slots_B[:, None], :, here].set(new, mode="drop")
+
+        groups.append(_stretches(group, put))
+    return tuple(groups)
+
+
+def copy_row(store: Store, source: jax.Array, target: jax.Array, length: jax.Array) -> Store:
+    """The target's first ``length`` positions become the source's."""
+
+    def copied(array: jax.Array, start: int) -> jax.Array:
+        def one(array: jax.Array, at: jax.Array) -> jax.Array:
+            return _put(array, target, at, _cut(array, source, at))
+
+        return _over_blocks(array, length - start, one)
+
+    return tuple(_stretches(group, copied) for group in store)
+
+
+def swap_rows(store: Store, pair: Int[Array, " 2"], length: jax.Array) -> Store:
+    """The pair's first ``length`` positions change places."""
+    turned = pair[::-1]
+
+    def exchange(array: jax.Array, at: jax.Array) -> jax.Array:
+        # As one read and one write: with two of each XLA copies the whole array.
+        places = at + jnp.arange(min(array.shape[3], BLOCK))
+        moved = array[:, pair[:, None], :, places]
+        return array.at[:, turned[:, None], :, places].set(moved)
+
+    def exchanged(array: jax.Array, start: int) -> jax.Array:
+        return _over_blocks(array, length - start, exchange)
+
+    return tuple(_stretches(group, exchanged) for group in store)
+
+
+def _stretches(
+    group: tuple[jax.Array, ...], change: Callable[[jax.Array, int], jax.Array]
+) -> tuple[jax.Array, ...]:
+    """``change(array, first position)`` of each stretch."""
+    starts = [sum(array.shape[3] for array in group[:number]) for number in range(len(group))]
+    return tuple(change(array, start) for array, start in zip(group, starts, strict=True))
+
+
+def _over_blocks(array: jax.Array, length: jax.Array, change: Any) -> jax.Array:
+    """``change(array, at)`` for each block of the first ``length`` positions."""
+    size = min(array.shape[3], BLOCK)
+    count = jnp.clip((length + size - 1) // size, 0, array.shape[3] // size)
+    return jax.lax.fori_loop(0, count, lambda i, array: change(array, i * size), array)
+
+
+def _cut(array: jax.Array, slot: jax.Array, at: jax.Array) -> jax.Array:
+    L, _, K, S, H = array.shape
+    return jax.lax.dynamic_slice(array, (0, slot, 0, at, 0), (L, 1, K, min(S, BLOCK), H))
+
+
+def _put(array: jax.Array, slot: jax.Array, at: jax.Array, part: jax.Array) -> jax.Array:
+    return jax.lax.dynamic_update_slice(array, part, (0, slot, 0, at, 0))
