@@ -126,8 +126,8 @@ class KVCache:
             source, target = sources[i], targets[i]
             conv = cache.prompt_conv[:, source]
             return KVCache(
-                keys=kv_store.copy_row(cache.keys, source, target, lengths[i]),
-                values=kv_store.copy_row(cache.values, source, target, lengths[i]),
+                keys=kv_store.copy_row(cache.keys, source, target),
+                values=kv_store.copy_row(cache.values, source, target),
                 conv=cache.conv.at[:, target].set(conv),
                 prompt_conv=cache.prompt_conv.at[:, target].set(conv),
                 lengths=cache.lengths.at[target].set(lengths[i]),
@@ -257,4 +257,4 @@ class Extension:
         if self.slots_B is not None:
             return array[self.slots_B]
         B = self.starts_B.shape[0]
-        return array if B == array.shape[0] else array[:B]
+        return array[:B]

@@ -12,10 +12,10 @@ from jaxtyping import Array, Float, Int
 
 from medr_jax import sharding
 from medr_jax.models.attention import Attention
-from medr_jax.models.kv_store import on_cpu
 from medr_jax.models.chunked_attention import KEPT
 from medr_jax.models.config import ModelConfig, Remat
 from medr_jax.models.kv_cache import Extension, KVCache
+from medr_jax.models.kv_store import on_cpu
 from medr_jax.models.layers import MLP, RMSNorm, rope_angles, weight
 
 RESIDUAL = "residual"

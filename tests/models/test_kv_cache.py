@@ -6,10 +6,22 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from medr_jax.models import kv_store, transformer
 from medr_jax.models.kv_cache import KVCache
 from medr_jax.testing.models import random_tokens, small_config, small_model, whole_rows
 
 SLOTS, LENGTH = 4, 20
+
+
+@pytest.fixture(params=["short", "in stretches", "one array"], autouse=True)
+def layout(request, monkeypatch):
+    """How keys and values lie: as a short cache, as a long one, and as beside an accelerator."""
+    if request.param == "in stretches":  # of 8, 8 and 4 positions
+        monkeypatch.setattr(kv_store, "BLOCK", 4)
+        monkeypatch.setattr(kv_store, "MAX_STRETCHES", 3)
+    elif request.param == "one array":
+        for module in (kv_store, transformer):
+            monkeypatch.setattr(module, "on_cpu", lambda: False)
 
 
 @nnx.jit
@@ -82,6 +94,20 @@ def test_a_cleared_slot_is_as_new(model, tokens, expected):
     assert cache.lengths.tolist() == [0, 9, 0, 9]
     states, _ = feed(model, cache, tokens, [4, 0, 3, 0])
     check(states, expected, [0, 9, 0, 9], [4, 0, 3, 0])
+
+
+def test_rows_move(model, tokens, expected):
+    cache = KVCache.create(model.config, SLOTS, LENGTH)
+    _, cache = feed(model, cache, tokens, [11, 6, 0, 3])
+    cache = cache.keep_prompts(jnp.array([0, SLOTS, SLOTS, SLOTS]))
+    cache = cache.copy_prompts(*jnp.array([[0, 0], [2, 1], [11, 11]]), count=jnp.int32(1))
+    assert cache.lengths.tolist() == [11, 6, 11, 3]
+    cache = cache.swap(*jnp.array([[3, 0], [2, 1]]), count=jnp.int32(1))
+    # Slot 2 holds row 3, and slot 3 what row 0 is.
+    assert cache.lengths.tolist() == [11, 6, 3, 11]
+    rows = tokens[jnp.array([0, 1, 3, 0])]
+    states, cache = feed(model, cache, rows, [5, 4, 6, 5])
+    check(states, expected[[0, 1, 3, 0]], [11, 6, 3, 11], [5, 4, 6, 5])
 
 
 def test_the_last_place_of_a_slot_is_usable(model, tokens, expected):
