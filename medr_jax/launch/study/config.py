@@ -63,6 +63,7 @@ class StudyConfig:
     extra_sft_steps: int = 1500  # what an RL run of 40 iterations costs in CPU time, and more
     splits: list[str] = field(default_factory=lambda: ["test", "dev"])  # of the held-out questions
     records: list[str] = field(default_factory=list)  # folders of arms finished on other machines
+    train: bool = True  # False: tables of what has a record; the rest reads "not run"
     samples: int = 4  # rollouts of a question for sampled pass@1, beside the greedy one
 
     def __post_init__(self) -> None:

@@ -44,7 +44,7 @@ def run_study(config: SimpleNamespace) -> Path:
     """Trains and asks every arm; writes tables, curves and records into ``config.out`` after each.
 
     Run it again after an interruption: it goes on where it was. Arms whose record lies in a
-    folder of ``study.records`` are not trained.
+    folder of ``study.records`` are not trained; with ``study.train=false`` none is.
     """
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -54,17 +54,26 @@ def run_study(config: SimpleNamespace) -> Path:
     for seed in config.study.seeds:
         for name in config.study.arms:
             console.say(f"\narm          {ARMS[name].label}, seed {seed}")
-            done.setdefault(name, {})[seed] = _arm(config, name, seed, str(facts["commit"]))
-            records.save(out / records.RECORDS, done[name][seed])
+            found = _arm(config, name, seed, str(facts["commit"]))
+            if found is None:
+                console.say("not run      no record, and study.train=false")
+                continue
+            done.setdefault(name, {})[seed] = found
+            records.save(out / records.RECORDS, found)
             write(out, done, config.study.arms, facts)
             plot(done, out / CURVES)
+    if not done:
+        raise ValueError(
+            f"study.records={list(config.study.records)}: no record has a recipe of this study; "
+            "name other folders, or leave study.train at true"
+        )
     console.say("\n" + (out / TABLE).read_text(encoding="utf-8"))
     console.say(f"table        {out / TABLE}, {JSON} beside it")
     return out
 
 
-def _arm(config: SimpleNamespace, name: str, seed: int, commit: str) -> ArmRecord:
-    """The arm's record, from another machine or by training and asking."""
+def _arm(config: SimpleNamespace, name: str, seed: int, commit: str) -> ArmRecord | None:
+    """The arm's record, from another machine or by training and asking; None if it may not."""
     arm = ARMS[name]
     changed = arm_config(config, arm, seed)
     graph = stages.graph(changed)
@@ -74,6 +83,8 @@ def _arm(config: SimpleNamespace, name: str, seed: int, commit: str) -> ArmRecor
     folders = [Path(folder) for folder in config.study.records]
     if found := records.find(folders, name, seed, recipe):
         return found
+    if not config.study.train:
+        return None
     runs = train_arm(changed, arm, dataset)
     asked = load(answers(changed, runs[-1].path, dataset))
     rows = read(dataset.path / "dataset", "train")

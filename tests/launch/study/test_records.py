@@ -114,11 +114,16 @@ def test_sft_does_not_depend_on_settings_of_rl():
     assert recipe(arm="sft") == recipe("rl.group_size=4", "rl_training.num_steps=7", arm="sft")
 
 
-def test_arms_with_records_are_not_trained(tmp_path, monkeypatch):
+@pytest.fixture
+def nothing_is_trained(monkeypatch):
     monkeypatch.setattr(run.stages, "graph", lambda config: None)
     monkeypatch.setattr(run.stages, "index", lambda config, graph: DATA["index"])
     monkeypatch.setattr(run.stages, "synthesize", lambda *given: DATA["dataset"])
     monkeypatch.setattr(run, "train_arm", lambda *given: pytest.fail("trained"))
+
+
+@pytest.mark.usefixtures("nothing_is_trained")
+def test_arms_with_records_are_not_trained(tmp_path):
     folder = tmp_path / "there"
     changes = ["study.arms=[sft,rl]", "study.seeds=[0,1]", f"study.records=[{folder}]"]
     for seed in (0, 1):
@@ -130,3 +135,18 @@ def test_arms_with_records_are_not_trained(tmp_path, monkeypatch):
     assert study["differences"][0]["cells"]["sampled"]["value"] == pytest.approx(0.75)
     assert study["facts"]["commits"] == ["0abcdef0", "1abcdef0"]
     assert len(list((tmp_path / "out" / "records").iterdir())) == 4
+
+
+@pytest.mark.usefixtures("nothing_is_trained")
+def test_without_training_there_are_tables_of_what_has_a_record(tmp_path):
+    folder = tmp_path / "there"
+    changes = ["study.arms=[sft,rl]", "study.seeds=[0,1]", f"study.records=[{folder}]"]
+    changes += ["study.train=false", f"out={tmp_path}/out"]
+    with pytest.raises(ValueError, match="no record has a recipe"):
+        run.run_study(config(*changes))
+    for arm, seed in (("sft", 0), ("sft", 1), ("rl", 1)):
+        records.save(folder, record(arm, seed, recipe(*changes, arm=arm, seed=seed)))
+    run.run_study(config(*changes))
+    study = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert [arm["seeds"] for arm in study["arms"]] == [[0, 1], [1]]
+    assert study["differences"][0]["seeds"] == [1]
