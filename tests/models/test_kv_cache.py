@@ -13,7 +13,7 @@ from medr_jax.testing.models import random_tokens, small_config, small_model, wh
 SLOTS, LENGTH = 4, 20
 
 
-@pytest.fixture(params=["short", "in stretches", "one array"], autouse=True)
+@pytest.fixture(params=["short", "in stretches", "one array"])
 def layout(request, monkeypatch):
     """How keys and values lie: as a short cache, as a long one, and as beside an accelerator."""
     if request.param == "in stretches":  # of 8, 8 and 4 positions
@@ -63,6 +63,7 @@ def check(states, expected, starts, counts, slots=None, atol=1e-5):
         np.testing.assert_allclose(states[row, :count], whole, atol=atol)
 
 
+@pytest.mark.usefixtures("layout")
 def test_ragged_prefill_then_decode(model, tokens, expected):
     cache = KVCache.create(model.config, SLOTS, LENGTH)
     starts = [0] * SLOTS
@@ -96,6 +97,7 @@ def test_a_cleared_slot_is_as_new(model, tokens, expected):
     check(states, expected, [0, 9, 0, 9], [4, 0, 3, 0])
 
 
+@pytest.mark.usefixtures("layout")
 def test_rows_move(model, tokens, expected):
     cache = KVCache.create(model.config, SLOTS, LENGTH)
     _, cache = feed(model, cache, tokens, [11, 6, 0, 3])
