@@ -51,6 +51,12 @@ def test_entry_points_are_thin_documented_and_compose(path):
         assert chosen or not (CONFIGS / key).is_dir(), key
 
 
+def test_commands_that_train_before_they_start_have_all_that_training_reads():
+    for name, groups in filter(None, map(hydra_command, ENTRY_POINTS)):
+        if {"synthesis", "training"} <= set(groups):
+            assert {"lora", "watch"} <= set(groups), name
+
+
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda p: p.stem)
 def test_experiments_compose(path):
     used = [
