@@ -41,7 +41,7 @@ Records = dict[str, dict[int, ArmRecord]]
 
 
 def run_study(config: SimpleNamespace) -> Path:
-    """Trains and asks every arm; writes tables, curves and records into ``config.out`` after each.
+    """Trains and asks every arm; writes records and tables into ``config.out`` after each.
 
     Run it again after an interruption: it goes on where it was. Arms whose record lies in a
     folder of ``study.records`` are not trained; with ``study.train=false`` none is.
@@ -60,13 +60,15 @@ def run_study(config: SimpleNamespace) -> Path:
                 continue
             done.setdefault(name, {})[seed] = found
             records.save(out / records.RECORDS, found)
-            write(out, done, config.study.arms, facts)
-            plot(done, out / CURVES)
+            if found.commit == facts["commit"]:  # else read, most likely: a table of many seeds
+                write(out, done, config.study.arms, facts)  # takes half a minute
     if not done:
         raise ValueError(
             f"study.records={list(config.study.records)}: no record has a recipe of this study; "
             "name other folders, or leave study.train at true"
         )
+    write(out, done, config.study.arms, facts)
+    plot(done, out / CURVES)
     console.say("\n" + (out / TABLE).read_text(encoding="utf-8"))
     console.say(f"table        {out / TABLE}, {JSON} beside it")
     return out
