@@ -1,10 +1,10 @@
 """How the keys, or the values, of all slots lie in memory.
 
-Positions come before heads nowhere: the products of attention read runs of whole positions. On a
-CPU each layer has arrays of its own, one for each stretch of positions. XLA copies whatever is cut
-from an array before it goes into a matrix product, and of keys and values that copy costs more
-than the product. Attention can also pass over the stretches that no row has reached. Elsewhere
-there is one array.
+A head's positions lie next to one another, as the products of attention read them. On a CPU each
+layer has arrays of its own, one for each stretch of positions. XLA copies whatever is cut from an
+array before it goes into a matrix product, and of keys and values that copy costs more than the
+product. Attention can also pass over the stretches that no row has reached. Elsewhere there is one
+array.
 """
 
 from collections.abc import Callable, Iterator
