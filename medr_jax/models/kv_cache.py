@@ -39,8 +39,8 @@ class KVCache:
         shape = (L, num_slots, K, max_length, H)
         past = (L, num_slots, max(config.short_conv_width - 1, 0), config.embed_dim)
         return cls(
-            keys=kv_store.create(shape, config.dtype),
-            values=kv_store.create(shape, config.dtype),
+            keys=kv_store.create(shape, config.dtype, scanned=config.scan_layers),
+            values=kv_store.create(shape, config.dtype, scanned=config.scan_layers),
             conv=jnp.zeros(past, config.dtype),
             prompt_conv=jnp.zeros(past, config.dtype),
             lengths=jnp.zeros((num_slots,), jnp.int32),
@@ -90,8 +90,8 @@ class KVCache:
         written = jnp.where(new.counts_B > 0, slots, self.lengths.shape[0])
         return dataclasses.replace(
             self,
-            keys=kv_store.append(self.keys, new.keys, written, *new.places()),
-            values=kv_store.append(self.values, new.values, written, *new.places()),
+            keys=kv_store.append(self.keys, new.keys, written, *new._places()),
+            values=kv_store.append(self.values, new.values, written, *new._places()),
             conv=self.conv.at[:, written].set(new.conv, mode="drop"),
             lengths=self.lengths.at[written].add(new.counts_B, mode="drop"),
         )
@@ -126,8 +126,8 @@ class KVCache:
             source, target = sources[i], targets[i]
             conv = cache.prompt_conv[:, source]
             return KVCache(
-                keys=kv_store.copy_row(cache.keys, source, target),
-                values=kv_store.copy_row(cache.values, source, target),
+                keys=kv_store.copy_row(cache.keys, source, target, lengths[i]),
+                values=kv_store.copy_row(cache.values, source, target, lengths[i]),
                 conv=cache.conv.at[:, target].set(conv),
                 prompt_conv=cache.prompt_conv.at[:, target].set(conv),
                 lengths=cache.lengths.at[target].set(lengths[i]),
@@ -203,10 +203,10 @@ class Extension:
             kv_store.layer_stretches(self.base.values, layer),
             strict=True,
         )
-        for (start, keys), (_, values) in stretches:
+        for (start, *keys), (_, *values) in stretches:
 
             def absorb(sums: Sums, start: int = start, kv: tuple = (keys, values)) -> Sums:
-                keys_BKSH, values_BKSH = map(self._rows, kv)
+                keys_BKSH, values_BKSH = (self._rows(*where) for where in kv)
                 old = start + jnp.arange(keys_BKSH.shape[2]) < self.starts_B[:, None, None]
                 mask = jnp.broadcast_to(old, (B, T, old.shape[-1]))
                 return sums.add(q, keys_BKSH, values_BKSH, mask)
@@ -247,14 +247,16 @@ class Extension:
         counts_B = self.counts_B + num_new_B
         return dataclasses.replace(self, counts_B=counts_B, used=self.used + columns)
 
-    def places(self) -> tuple[Int[Array, "B T"], Bool[Array, "B T"]]:
+    def _places(self) -> tuple[Int[Array, "B T"], Bool[Array, "B T"]]:
         """The position of each column in its row, and whether it is real."""
         columns = jnp.arange(self.keys.shape[3])
         return self.starts_B[:, None] + columns, columns < self.counts_B[:, None]
 
-    def _rows(self, array: Float[Array, "slots K S H"]) -> Float[Array, "B K S H"]:
-        """Of all slots, those of the extension's rows."""
+    def _rows(
+        self, array: Float[Array, "layers slots K S H"], layer: int | jax.Array
+    ) -> Float[Array, "B K S H"]:
+        """Of all slots of a layer, those of the extension's rows."""
         if self.slots_B is not None:
-            return array[self.slots_B]
+            return array[layer, self.slots_B]
         B = self.starts_B.shape[0]
-        return array[:B]
+        return array[layer][:B]

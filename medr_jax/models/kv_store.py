@@ -1,10 +1,10 @@
 """How the keys, or the values, of all slots lie in memory.
 
-A head's positions lie next to one another, as the products of attention read them. On a CPU each
-layer has arrays of its own, one for each stretch of positions. XLA copies whatever is cut from an
-array before it goes into a matrix product, and of keys and values that copy costs more than the
-product. Attention can also pass over the stretches that no row has reached. Elsewhere there is one
-array.
+A head's positions lie next to one another, as the products of attention read them. On a CPU there
+is an array for each stretch of positions, so that attention passes over those that no row has
+reached, and one for each layer, too, where layers are not scanned: XLA copies whatever is cut from
+an array before it goes into a matrix product, and of keys and values that copy costs more than the
+product. Elsewhere there is one array.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,10 +35,10 @@ def on_cpu() -> bool:
     return mesh_platform() in ("cpu", "")
 
 
-def create(shape: tuple[int, int, int, int, int], dtype: Any) -> Store:
+def create(shape: tuple[int, int, int, int, int], dtype: Any, *, scanned: bool) -> Store:
     """Zeros for (layers, slots, K, positions, H), for the current mesh's platform.
 
-    There may be some positions more than asked for.
+    There may be some positions more than asked for. ``scanned``: a scan goes over the layers.
     """
     L, slots, K, length, H = shape
     if length > BLOCK:
@@ -47,7 +47,8 @@ def create(shape: tuple[int, int, int, int, int], dtype: Any) -> Store:
     if on_cpu():
         size = -(-length // MAX_STRETCHES)
         size += -size % BLOCK
-        groups, sizes = [1] * L, [min(size, length - at) for at in range(0, length, size)]
+        sizes = [min(size, length - at) for at in range(0, length, size)]
+        groups = groups if scanned else [1] * L
 
     def zeros(count: int, size: int) -> jax.Array:
         return constrain(jnp.zeros((count, slots, K, size, H), dtype), *AXES)
@@ -64,15 +65,15 @@ def shape(store: Store) -> tuple[int, int, int, int, int]:
 
 def layer_stretches(
     store: Store, layer: int | jax.Array
-) -> Iterator[tuple[int, Float[Array, "slots K S H"]]]:
-    """First position and array of each stretch of a layer.
+) -> Iterator[tuple[int, Float[Array, "layers slots K S H"], int | jax.Array]]:
+    """Of each stretch of a layer: first position, array, and the layer's place in the array.
 
     ``layer`` is a number where layers lie apart, so they cannot be scanned there.
     """
     group, place = (store[layer], 0) if len(store) > 1 else (store[0], layer)
     start = 0
     for array in group:
-        yield start, array[place]
+        yield start, array, place
         start += array.shape[3]
 
 
@@ -100,13 +101,12 @@ def append(
     return tuple(groups)
 
 
-def copy_row(store: Store, source: jax.Array, target: jax.Array) -> Store:
-    """The target's keys or values become the source's, those behind its last token, too."""
-
+def copy_row(store: Store, source: jax.Array, target: jax.Array, length: jax.Array) -> Store:
+    """The target's first ``length`` positions become the source's, and some behind them may."""
     # The source is written over itself: rows in pairs compile in a fifth of the time, as a gather
     # and a scatter.
     both, twice = jnp.array([source, target]), jnp.array([source, source])
-    return jax.tree.map(lambda array: array.at[:, both].set(array[:, twice]), store)
+    return _up_to(length, store, lambda array: array.at[:, both].set(array[:, twice]))
 
 
 def swap_rows(store: Store, pair: Int[Array, " 2"], length: jax.Array) -> Store:

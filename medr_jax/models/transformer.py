@@ -122,9 +122,8 @@ class Transformer(nnx.Module):
             return block.extend(carry[0], rope, carry[1], index, num_new_B)
 
         # A scan copies each layer's weights. Beside those of a single token's products on a CPU
-        # that is most of the work; there the copies of layers apart are made once per dispatch,
-        # and keys and values lie apart by layer.
-        scanned = self.config.scan_layers and not on_cpu()
+        # that is most of the work; there the copies of layers apart are made once per dispatch.
+        scanned = self.config.scan_layers and not (T == 1 and on_cpu())
         carry = (self._embed(token_ids_BT), new)
         x_BTD, new = self._run(layer, carry, Remat.none, scanned)
         return self.final_norm(x_BTD), new.advance(T, num_new_B)

@@ -128,13 +128,16 @@ def test_the_last_place_of_a_slot_is_usable(model, tokens, expected):
         {"num_kv_heads": 1, "tied_embeddings": False},
     ],
 )
-def test_other_configs(changes, tokens):
+@pytest.mark.parametrize("layout", ["in stretches"], indirect=True)
+def test_other_configs(layout, changes, tokens):
     model = small_model(small_config(**changes))
     whole = np.asarray(model(tokens, *whole_rows(tokens)))
     cache = KVCache.create(model.config, SLOTS, LENGTH)
-    _, cache = feed(model, cache, tokens, [6, 2, 3, 1])
+    _, cache = feed(model, cache, tokens, [11, 7, 3, 8])
+    cache = cache.swap(*jnp.array([[0], [2]]), count=jnp.int32(1))  # and back again
+    cache = cache.swap(*jnp.array([[2], [0]]), count=jnp.int32(1))
     states, cache = feed(model, cache, tokens, [1, 1, 1, 1])
-    check(states, whole, [6, 2, 3, 1], [1, 1, 1, 1])
+    check(states, whole, [11, 7, 3, 8], [1, 1, 1, 1])
 
 
 def test_rows_change_places_without_a_copy_of_the_cache():

@@ -41,7 +41,7 @@ Records = dict[str, dict[int, ArmRecord]]
 
 
 def run_study(config: SimpleNamespace) -> Path:
-    """Trains and asks every arm; writes records and tables into ``config.out`` after each.
+    """Trains and asks every arm; writes tables, curves and records into ``config.out`` after each.
 
     Run it again after an interruption: it goes on where it was. Arms whose record lies in a
     folder of ``study.records`` are not trained; with ``study.train=false`` none is.
@@ -54,28 +54,37 @@ def run_study(config: SimpleNamespace) -> Path:
     for seed in config.study.seeds:
         for name in config.study.arms:
             console.say(f"\narm          {ARMS[name].label}, seed {seed}")
-            found = _arm(config, name, seed, str(facts["commit"]))
+            found, is_new = _arm(config, name, seed, str(facts["commit"]))
             if found is None:
                 console.say("not run      no record, and study.train=false")
                 continue
             done.setdefault(name, {})[seed] = found
             records.save(out / records.RECORDS, found)
-            if found.commit == facts["commit"]:  # else read, most likely: a table of many seeds
-                write(out, done, config.study.arms, facts)  # takes half a minute
+            if is_new:  # of many seeds the intervals take half a minute
+                _show(out, done, config.study.arms, facts)
     if not done:
         raise ValueError(
             f"study.records={list(config.study.records)}: no record has a recipe of this study; "
             "name other folders, or leave study.train at true"
         )
-    write(out, done, config.study.arms, facts)
-    plot(done, out / CURVES)
+    _show(out, done, config.study.arms, facts)
     console.say("\n" + (out / TABLE).read_text(encoding="utf-8"))
     console.say(f"table        {out / TABLE}, {JSON} beside it")
     return out
 
 
-def _arm(config: SimpleNamespace, name: str, seed: int, commit: str) -> ArmRecord | None:
-    """The arm's record, from another machine or by training and asking; None if it may not."""
+def _show(out: Path, done: Records, arms: Sequence[str], facts: Mapping[str, Any]) -> None:
+    write(out, done, arms, facts)
+    plot(done, out / CURVES)
+
+
+def _arm(
+    config: SimpleNamespace, name: str, seed: int, commit: str
+) -> tuple[ArmRecord | None, bool]:
+    """The arm's record, and whether it is new: made by training and asking, not read.
+
+    None where there is none and ``study.train`` is off.
+    """
     arm = ARMS[name]
     changed = arm_config(config, arm, seed)
     graph = stages.graph(changed)
@@ -84,13 +93,13 @@ def _arm(config: SimpleNamespace, name: str, seed: int, commit: str) -> ArmRecor
     recipe = records.recipe(changed, arm, dataset, index)
     folders = [Path(folder) for folder in config.study.records]
     if found := records.find(folders, name, seed, recipe):
-        return found
+        return found, False
     if not config.study.train:
-        return None
+        return None, False
     runs = train_arm(changed, arm, dataset)
     asked = load(answers(changed, runs[-1].path, dataset))
     rows = read(dataset.path / "dataset", "train")
-    return ArmRecord(
+    made = ArmRecord(
         arm=name,
         seed=seed,
         recipe=recipe,
@@ -101,6 +110,7 @@ def _arm(config: SimpleNamespace, name: str, seed: int, commit: str) -> ArmRecor
         curve=_curve(runs[-1]) if arm.rl else (),
         answers=tuple(asked),
     )
+    return made, True
 
 
 def write(out: Path, done: Records, arms: Sequence[str], facts: Mapping[str, Any]) -> None:
