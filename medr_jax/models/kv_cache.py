@@ -83,6 +83,16 @@ class KVCache:
             longest=jnp.max(jnp.where(active_B, starts_B, 0)),
         )
 
+    def rows_of(self, new: "Extension") -> "KVCache":
+        """The rows of ``new`` alone, as a loop that decodes reads them at each step."""
+        B = new.counts_B.shape[0]
+        assert new.slots_B is None
+        return dataclasses.replace(
+            self,
+            keys=kv_store.first_rows(self.keys, B, new.longest),
+            values=kv_store.first_rows(self.values, B, new.longest),
+        )
+
     def commit(self, new: "Extension") -> "KVCache":
         """With the extension's tokens at the end of their rows."""
         slots = jnp.arange(new.counts_B.shape[0]) if new.slots_B is None else new.slots_B

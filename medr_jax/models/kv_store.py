@@ -77,6 +77,26 @@ def layer_stretches(
         start += array.shape[3]
 
 
+def first_rows(store: Store, count: int, length: jax.Array) -> Store:
+    """The first ``count`` slots for a loop that reads them at every step.
+
+    On a CPU one copy for all steps, where each step would make its own; of stretches behind
+    ``length`` it has zeros. Elsewhere, and of all slots, the store itself.
+    """
+    if count == store[0][0].shape[1] or not on_cpu():
+        return store
+    start, columns = 0, []
+    for column in zip(*store, strict=True):
+        cut = jax.lax.cond(
+            length > start,
+            lambda column=column: tuple(array[:, :count] for array in column),
+            lambda column=column: tuple(jnp.zeros_like(array[:, :count]) for array in column),
+        )
+        columns.append(cut)
+        start += column[0].shape[3]
+    return tuple(zip(*columns, strict=True))
+
+
 def append(
     store: Store,
     new_LBKTH: Float[Array, "L B K T H"],

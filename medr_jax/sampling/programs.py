@@ -171,11 +171,12 @@ def decode(
     rngs_B = turn_keys(config.seed, words_B2, turns_B)
     shape = (tokens_B.shape[0], config.chunk_steps)
     new = cache.extension(config.chunk_steps, remaining_B > 0)
+    read = cache.rows_of(new)
 
     def body(carry: tuple) -> tuple:
         index, new, tokens_B, remaining_B, ids, logprobs = carry
         active = remaining_B > 0
-        new = new.over(cache)
+        new = new.over(read)
         hidden_B1D, new = model.grow(tokens_B[:, None], new, active.astype(jnp.int32))
         logits_BV = model.logits(hidden_B1D[:, 0])
         sampled, logprob = sample(logits_BV, rngs_B, new.lengths_B, config, banned_ids)

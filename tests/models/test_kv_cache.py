@@ -112,6 +112,32 @@ def test_rows_move(model, tokens, expected):
     check(states, expected[[0, 1, 3, 0]], [11, 6, 3, 11], [5, 4, 6, 5])
 
 
+@pytest.mark.parametrize("scanned", [True, False])
+@pytest.mark.usefixtures("layout")
+def test_a_loop_reads_its_own_rows(scanned, tokens):
+    model = small_model(small_config(scan_layers=scanned))
+    whole = np.asarray(model(tokens, *whole_rows(tokens)))
+    starts = [9, 3, 0, 12]
+    cache = feed(model, KVCache.create(model.config, SLOTS, LENGTH), tokens, starts)[1]
+
+    @nnx.jit
+    def decode(model, cache):
+        new = cache.extension(3, jnp.array([True, True]))
+        rows = cache.rows_of(new)
+        states = []
+        for step in range(3):
+            fed = jnp.stack([tokens[row, starts[row] + step] for row in (0, 1)])[:, None]
+            state, new = model.grow(fed, new.over(rows), jnp.array([1, 1]))
+            states.append(state)
+        return jnp.concatenate(states, axis=1), cache.commit(new.over(None))
+
+    states, cache = decode(model, cache)
+    check(states, whole, starts[:2], [3, 3], slots=[0, 1])
+    assert cache.lengths.tolist() == [12, 6, 0, 12]
+    states, _ = feed(model, cache, tokens, [2, 2, 2, 2])
+    check(states, whole, [12, 6, 0, 12], [2, 2, 2, 2])
+
+
 def test_the_last_place_of_a_slot_is_usable(model, tokens, expected):
     cache = KVCache.create(model.config, SLOTS, 6)
     _, cache = feed(model, cache, tokens, [5, 5, 5, 5])
