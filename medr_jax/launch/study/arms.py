@@ -1,13 +1,15 @@
 """From an arm's name to a trained policy; stages that arms have in common are made once."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from medr_jax import jsonl
 from medr_jax.artifacts import Artifact, Outcome
 from medr_jax.data import tfds_builder
+from medr_jax.grading import match
 from medr_jax.launch import rl as rl_stage
 from medr_jax.launch import stages, training
 from medr_jax.launch.study.config import Arm, Data
@@ -25,7 +27,7 @@ def train_arm(config: SimpleNamespace, arm: Arm, dataset: Artifact) -> tuple[Art
 
     Returns the runs, the first one first; the last one's policy is the arm's.
     """
-    learned = without_mistakes(config, dataset) if arm.data is Data.filtered else dataset
+    learned = kept(config, dataset, arm.data) if arm.data in KEPT else dataset
     tokenizer = stages.tokenizer(config, dataset)  # of one set of texts in all three arms
     sft = training.sft(config, learned, tokenizer)[1]
     if not arm.rl:
@@ -49,14 +51,24 @@ def arm_config(config: SimpleNamespace, arm: Arm, seed: int) -> SimpleNamespace:
     return changed
 
 
-def without_mistakes(config: SimpleNamespace, dataset: Artifact) -> Artifact:
-    """The dataset less the training demonstrations that are labelled with a mistake."""
+def kept(config: SimpleNamespace, dataset: Artifact, data: Data) -> Artifact:
+    """The dataset with those training demonstrations that the filter keeps.
+
+    Raises:
+        ValueError: it keeps none.
+    """
     rows_path = dataset.path / "dataset"
+    settings, keeps = KEPT[data]
 
     def build(path: Path) -> Outcome:
         rows = {split: read(rows_path, split) for split in ("train", "dev", "test")}
         before = len(rows["train"])
-        rows["train"] = [row for row in rows["train"] if not has_mistake(row)]
+        rows["train"] = [row for row in rows["train"] if keeps(row)]
+        if not rows["train"]:
+            raise ValueError(
+                f"the filter {data.value!r} keeps none of {before} demonstrations; lower "
+                "synthesis.exploration.share or raise questions.num_train"
+            )
         counts = {split: len(found) for split, found in rows.items()}
         counts["left_out"] = before - len(rows["train"])
         content_hash = jsonl.content_hash(row for found in rows.values() for row in found)
@@ -68,7 +80,7 @@ def without_mistakes(config: SimpleNamespace, dataset: Artifact) -> Artifact:
     return stages.run_stage(
         config,
         "filtered",
-        settings={"without": sorted(map(str, flaws.MISTAKES))},
+        settings=settings,
         inputs={"synthesis": dataset.content_hash},
         version=FILTER_VERSION,
         build=build,
@@ -85,3 +97,19 @@ def read(path: Path, split: str) -> Sequence[Trajectory]:
 def has_mistake(trajectory: Trajectory) -> bool:
     """Whether the demonstration was made to do something wrong that stays."""
     return any(flaw in flaws.MISTAKES for flaw, _ in flaws.labelled(trajectory))
+
+
+def is_right(trajectory: Trajectory) -> bool:
+    """Whether it ends with the right answer: what can be known where no flaw is labelled."""
+    answer = trajectory.answer
+    return answer is not None and match.is_correct(answer.text, trajectory.question)
+
+
+KEPT: dict[Data, tuple[dict[str, Any], Callable[[Trajectory], bool]]] = {
+    Data.filtered: (
+        {"without": sorted(map(str, flaws.MISTAKES))},
+        lambda trajectory: not has_mistake(trajectory),
+    ),
+    Data.right: ({"answer": "right"}, is_right),
+}
+"""Filters of training demonstrations: what identifies them, and what they keep."""

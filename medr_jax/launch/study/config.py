@@ -12,6 +12,7 @@ class Data(enum.Enum):
 
     explored = "explored"  # of ``config.synthesis``: some have mistakes
     filtered = "filtered"  # the same without those that have mistakes
+    right = "right"  # those of them that end with the right answer, by whatever way
     clean = "clean"  # of ``config.clean_synthesis``
 
 
@@ -32,6 +33,7 @@ ARMS: dict[str, Arm] = {
     "rl": Arm("RL from it, all reward terms", rl=True),
     "more_sft": Arm("more SFT on the same data", more_sft=True),
     "filtered_sft": Arm("SFT without flawed demonstrations", Data.filtered, more_sft=True),
+    "right_sft": Arm("SFT on demonstrations with the right answer", Data.right, more_sft=True),
     "clean_sft": Arm("SFT on clean demonstrations", Data.clean),
     "clean_rl": Arm("RL from that", Data.clean, rl=True),
     "task": Arm("RL, task only", rl=True, rewards=TASK_ONLY),
@@ -44,6 +46,7 @@ COMPARISONS = (
     ("rl", "sft"),
     ("rl", "more_sft"),
     ("rl", "filtered_sft"),
+    ("rl", "right_sft"),
     ("clean_rl", "clean_sft"),
     ("task", "sft"),
     ("task_expert", "task"),

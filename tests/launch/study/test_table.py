@@ -126,7 +126,7 @@ def test_arms_change_what_their_name_says_and_nothing_else():
     assert {one.training.seed for one in made.values()} == {5}
     assert {one.rl_training.seed for one in made.values()} == {5}
     assert {name for name, one in made.items() if one.training.num_steps == 170} == {
-        *("more_sft", "filtered_sft"),
+        *("more_sft", "filtered_sft", "right_sft"),
     }
     assert {name for name, one in made.items() if one.synthesis == "clean"} == {
         *("clean_sft", "clean_rl"),
