@@ -1,0 +1,31 @@
+"""What the compiled functions read, beside what they return."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import nnx
+
+from medr_jax.sampling import programs
+from medr_jax.sampling.config import EngineConfig
+from medr_jax.testing.models import one_device, small_config, small_model
+
+SLOTS, STEPS = 4, 3
+
+
+@pytest.mark.parametrize("scanned", [True, False])
+@pytest.mark.parametrize("rows", [2, SLOTS])
+def test_the_decoding_loop_reads_keys_and_values_of_its_rows_only(rows, scanned):
+    config = EngineConfig(num_slots=SLOTS, max_length=64, chunk_steps=STEPS)
+    model = small_model(small_config(scan_layers=scanned))
+    graph, params = nnx.split(model)
+    with jax.set_mesh(one_device()):
+        cache = programs.new_cache(model.config, config, one_device())
+        decode = programs.build(graph, config, one_device(), [5], [0]).decode
+        numbers = jnp.ones(rows, jnp.int32)
+        words = jnp.zeros((rows, 2), jnp.uint32)
+        jaxpr = jax.make_jaxpr(decode)(params, cache, numbers, numbers, words, numbers)
+    # The outer loop: on a CPU whatever it cuts out of an array is copied at each step.
+    (loop,) = (one for one in jaxpr.eqns if one.primitive.name == "while")
+    shapes = [variable.aval.shape for variable in loop.invars]
+    stores = [shape for shape in shapes if len(shape) == 5]
+    assert stores and {shape[1] for shape in stores} == {rows}
