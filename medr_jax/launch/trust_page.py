@@ -27,6 +27,8 @@ CHARTS = (
     ("Gradient norm", "grad_norm"),
     ("Tool calls and sampled tokens of a rollout", ("rollout/tool_calls", "rollout/sampled_")),
     ("Running success rate of each stratum", "curriculum/"),
+    ("Seconds of an iteration: rollouts, scores, optimizer steps",
+        ("sample_s", "score_s", "update_s")),
 )  # fmt: skip
 """Caption and prefixes of the metrics that a chart shows."""
 

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float, Int
 
+from medr_jax.models.precision import exact
+
 KEPT = "attention"
 """Name of the arrays that spare the backward pass a second forward one (``jax.checkpoint``)."""
 
@@ -160,7 +162,8 @@ def _attend_bwd(saved: tuple, g_nBKGcH: jax.Array):
         return tuple(sums), dq.astype(q.dtype)
 
     zeros = (jnp.zeros(k.shape, jnp.float32), jnp.zeros(v.shape, jnp.float32))
-    (dk, dv), dq = jax.lax.scan(one, zeros, (jnp.arange(q.shape[0]), q, g_nBKGcH, lse, out))
+    with exact(q.dtype):
+        (dk, dv), dq = jax.lax.scan(one, zeros, (jnp.arange(q.shape[0]), q, g_nBKGcH, lse, out))
     return dq, dk.astype(k.dtype), dv.astype(v.dtype), None
 
 

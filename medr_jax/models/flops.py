@@ -2,7 +2,8 @@
 
 P_layer  = 2*D*N*H + 2*D*K*H + (3 or 2)*D*F       matrix weights of a layer
 P_matmul = L*P_layer + V*D                        and of the output head; the embedding is looked up
-forward  = 2*P_matmul*tokens + 4*L*N*H*tokens*S   S = keys that a query sees on average
+forward  = 2*P_matmul*tokens + 4*L*N*H*tokens*S   S = keys that a query sees on average; V*D counts
+                                                  where logits are needed only
 train    = 3*forward                              recomputation is not counted
 MFU      = FLOPs of a step / (seconds * peak FLOP/s)
 """
@@ -40,15 +41,22 @@ def matmul_weights(config: ModelConfig) -> int:
     return config.num_layers * layer_weights(config) + config.vocab_size * config.embed_dim
 
 
-def attention_flops(config: ModelConfig, tokens: int, keys: float) -> float:
+def attention_flops(config: ModelConfig, tokens: float, keys: float) -> float:
     """Scores and weighted values: 2 FLOPs * 2 products per head dimension, query and key."""
     return 4 * config.num_layers * config.num_heads * config.head_dim * tokens * keys
 
 
-def forward_flops(config: ModelConfig, tokens: int, mean_keys: float) -> float:
-    """FLOPs of ``tokens`` tokens, output head included, that see ``mean_keys`` keys each."""
-    attention = attention_flops(config, tokens, mean_keys)
-    return 2 * matmul_weights(config) * tokens + attention
+def forward_flops(
+    config: ModelConfig, tokens: float, mean_keys: float, predicted: float | None = None
+) -> float:
+    """FLOPs of ``tokens`` tokens that see ``mean_keys`` keys each.
+
+    ``predicted``: how many of them need logits; all unless it is given.
+    """
+    predicted = tokens if predicted is None else predicted
+    head = config.vocab_size * config.embed_dim
+    layers = 2 * config.num_layers * layer_weights(config) * tokens
+    return layers + 2 * head * predicted + attention_flops(config, tokens, mean_keys)
 
 
 def train_flops(config: ModelConfig, rows: int, length: int) -> float:
@@ -62,8 +70,7 @@ def decode_flops(config: ModelConfig, rows: int, prompt: int, new: int) -> float
     The head is needed for the new tokens only; the last of them is not fed back.
     """
     fed = prompt + new - 1
-    whole = forward_flops(config, rows * fed, (fed + 1) / 2)
-    return whole - 2 * config.vocab_size * config.embed_dim * rows * (fed - new)
+    return forward_flops(config, rows * fed, (fed + 1) / 2, rows * new)
 
 
 def known_peak(device_kind: str) -> float | None:

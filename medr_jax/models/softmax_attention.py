@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from medr_jax.models.precision import exact
+
 
 @jax.custom_vjp
 def masked_attention(
@@ -40,11 +42,12 @@ def _attention_backward(saved, dout):
     dout = dout.astype(jnp.float32) / total
     along = jnp.sum(dout * out, axis=-1, keepdims=True)
     dout = dout.astype(v.dtype)
-    dv = jnp.einsum("BKGTS,BKGTH->BKSH", weights, dout)
-    dweights = jnp.einsum("BKGTH,BKSH->BKGTS", dout, v, preferred_element_type=jnp.float32)
-    dscores = (weights * (dweights - along)).astype(v.dtype)
-    dq = jnp.einsum("BKGTS,BKSH->BKGTH", dscores, k) * q.shape[-1] ** -0.5
-    dk = jnp.einsum("BKGTS,BKGTH->BKSH", dscores, q)
+    with exact(v.dtype):
+        dv = jnp.einsum("BKGTS,BKGTH->BKSH", weights, dout)
+        dweights = jnp.einsum("BKGTH,BKSH->BKGTS", dout, v, preferred_element_type=jnp.float32)
+        dscores = (weights * (dweights - along)).astype(v.dtype)
+        dq = jnp.einsum("BKGTS,BKSH->BKGTH", dscores, k) * q.shape[-1] ** -0.5
+        dk = jnp.einsum("BKGTS,BKGTH->BKSH", dscores, q)
     return dq, dk, dv, None
 
 

@@ -17,6 +17,7 @@ from medr_jax.models.config import ModelConfig, Remat
 from medr_jax.models.kv_cache import Extension, KVCache
 from medr_jax.models.kv_store import on_cpu
 from medr_jax.models.layers import MLP, RMSNorm, rope_angles, weight
+from medr_jax.models.precision import exactly
 
 RESIDUAL = "residual"
 """Name of each layer's input, to the rematerialisation policies."""
@@ -76,6 +77,7 @@ class Transformer(nnx.Module):
         if not config.tied_embeddings:
             self.head = weight((V, D), ("vocab", "embed"), std, config, rngs)
 
+    @exactly
     def __call__(
         self,
         token_ids_BT: Int[Array, "B T"],
@@ -108,6 +110,7 @@ class Transformer(nnx.Module):
         hidden_BTD, new = self.grow(token_ids_BT, new, num_new_B)
         return hidden_BTD, cache.commit(new)
 
+    @exactly
     def grow(
         self, token_ids_BT: Int[Array, "B T"], new: Extension, num_new_B: Int[Array, " B"]
     ) -> tuple[Float[Array, "B T D"], Extension]:
@@ -128,6 +131,7 @@ class Transformer(nnx.Module):
         x_BTD, new = self._run(layer, carry, Remat.none, scanned)
         return self.final_norm(x_BTD), new.advance(T, num_new_B)
 
+    @exactly
     def logits(self, hidden: Float[Array, "*batch D"]) -> Float[Array, "*batch V"]:
         """Unnormalised log-probabilities in float32."""
         table = self.embedding if self.config.tied_embeddings else self.head

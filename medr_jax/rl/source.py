@@ -12,6 +12,7 @@ import numpy as np
 from medr_jax.rl import advantages, batch, credit, loss, trust
 from medr_jax.rl.config import KL, Credit, KLPlace, RLConfig
 from medr_jax.rl.curriculum import Curriculum
+from medr_jax.rl.pace import IterationPace
 from medr_jax.rl.rewards import Mark, total_rewards
 from medr_jax.rl.rollout import Rollout, Sampler, dump, read_dump
 from medr_jax.training.loop import Batch
@@ -79,6 +80,7 @@ class RolloutSource:
         config: RLConfig,
         out: Path,
         *,
+        pace: IterationPace,
         seed: int,
         keep: int = 3,
     ) -> None:
@@ -86,6 +88,7 @@ class RolloutSource:
         self._curriculum = curriculum
         self._config = config
         self._folder = Path(out) / "rollouts"
+        self._pace = pace
         self._seed = seed
         self._keep = keep
         self._num_given = 0
@@ -101,19 +104,28 @@ class RolloutSource:
         """
         iteration, place = divmod(self._num_given, self._config.steps_per_iteration)
         if place == 0:
+            if timings := self._pace.updated(params):
+                self._reports.setdefault(self._num_given, {}).update(timings)
             self._groups = self._roll_out(params, iteration)
         elif not self._groups:
             self._groups = self._reopen(iteration)
         self._num_given += 1
         groups = minibatch(self._groups, self._config, [self._seed, iteration], place)
-        return batch.training_batch([one for group in groups for one in group], self._config)
+        rollouts = [one for group in groups for one in group]
+        self._pace.hand_over([one for one in rollouts if batch.in_loss(one, self._config)])
+        return batch.training_batch(rollouts, self._config)
 
     def report(self, step: int) -> dict[str, float]:
-        """What the iteration that began with this optimizer step measured; else nothing."""
+        """What was measured of the iteration that this optimizer step begins or ends.
+
+        The seconds of its updates are known once the next one begins; where the run pauses
+        before that, nothing says them.
+        """
         return self._reports.pop(step, {})
 
     def get_state(self) -> dict[str, Any]:
         """JSON that ``set_state`` takes to go on after the last batch given out."""
+        self._pace.forget()
         iteration = self._num_given // self._config.steps_per_iteration
         self._saved = [*self._saved, iteration][-self._keep :]
         for path in self._folder.glob(OPEN.replace("{:06d}", "*")):
@@ -135,16 +147,19 @@ class RolloutSource:
     def rollouts(self, params: Any, iteration: int) -> tuple[list[list[Rollout]], dict[str, float]]:
         """Marked and measured groups of one iteration, and its report; nothing is trained."""
         config, version = self._config, iteration * self._config.steps_per_iteration
-        groups, drawn = self._draw_groups(params, version, iteration)
+        with self._pace.span("sample_s"):
+            groups, drawn = self._draw_groups(params, version, iteration)
         valid = [rollout for group in groups for rollout in group if rollout.valid]
-        entropies, padding = self._roller.measure(
-            params, valid, config, self._wants_reference(iteration)
-        )
+        with self._pace.span("score_s"):
+            entropies, padding = self._roller.measure(
+                params, valid, config, self._wants_reference(iteration)
+            )
         if config.kl is not KL.none and config.kl_place is KLPlace.reward:
             penalize(valid, config)
         compare(groups, config)
         report = trust.measure(groups, entropies, config.trust)
         report |= {"rows/padding": padding, "group/drawn": float(drawn)}
+        report |= self._pace.sampled(drawn * config.group_size)
         rates = self._curriculum.rates
         return groups, report | {f"curriculum/{name}": rate for name, rate in rates.items()}
 

@@ -20,6 +20,7 @@ from medr_jax.models.transformer import Transformer
 from medr_jax.rl import step
 from medr_jax.rl.config import RLConfig
 from medr_jax.rl.curriculum import Curriculum, hops_stratum
+from medr_jax.rl.pace import IterationPace
 from medr_jax.rl.replay import ReplaySource, dump_paths
 from medr_jax.rl.rewards import Mark
 from medr_jax.rl.rollout import Rollout, Sampler
@@ -161,7 +162,15 @@ def make_source(
         world.questions, settings.rl.curriculum, seed=seed, stratum=world.stratum
     )
     keep = settings.training.keep_checkpoints + 1  # the one being written is one more
-    return RolloutSource(roller, curriculum, settings.rl, out, seed=seed, keep=keep)
+    return RolloutSource(
+        roller,
+        curriculum,
+        settings.rl,
+        out,
+        pace=IterationPace(start.model.config, settings.watch.peak_of(start.mesh)),
+        seed=seed,
+        keep=keep,
+    )
 
 
 def _build(start: Start, settings: Settings) -> step.RL:

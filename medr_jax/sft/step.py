@@ -52,12 +52,17 @@ def build(
     return SFT(graph, state, step)
 
 
-def flops_per_token(config: ModelConfig, packed: PackedRows, adapters: bool) -> float:
+def flops_per_token(
+    config: ModelConfig, packed: PackedRows, *, adapters: bool, whole_rows: bool
+) -> float:
     """FLOPs that training needs per token that is not padding: 3 forward passes of one.
 
+    Logits are needed where the loss has a target: ``whole_rows`` = everywhere, else only where
+    the model must produce it.
     Beside a frozen weight the backward pass has no gradient of the weight to compute, only that
     of its inputs: 2 forward passes. What the adapters themselves need is left out.
     """
     real = packed.segment_ids > 0
     mean_keys = float(np.mean(packed.positions[real] + 1.0))
-    return (2 if adapters else 3) * forward_flops(config, 1, mean_keys)
+    predicted = 1.0 if whole_rows else float(np.mean(packed.loss_mask[real] > 0))
+    return (2 if adapters else 3) * forward_flops(config, 1, mean_keys, predicted)

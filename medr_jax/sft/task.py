@@ -14,7 +14,6 @@ from medr_jax.data.packing import PackedRows
 from medr_jax.loader.pipeline import DataConfig, Loader, evaluation_batches
 from medr_jax.loader.relabel import Relabeller, content_ids
 from medr_jax.models.config import ModelConfig
-from medr_jax.models.flops import known_peak
 from medr_jax.models.lora import LoraConfig
 from medr_jax.models.pretrained import WeightsConfig
 from medr_jax.models.transformer import Transformer, create_model
@@ -118,8 +117,13 @@ def make_task(
         evaluate=_evaluate(settings, rows.dev, built.graph, processes),
         identity=_identity(settings, data, mixed),
         facts={"mesh": dict(mesh.shape), "training": _plain(config), **facts},
-        flops_per_token=step.flops_per_token(settings.model, rows.train, settings.lora.enabled),
-        peak_flops=_peak_flops(settings.watch, mesh),
+        flops_per_token=step.flops_per_token(
+            settings.model,
+            rows.train,
+            adapters=settings.lora.enabled,
+            whole_rows=settings.data.context_weight > 0,
+        ),
+        peak_flops=settings.watch.peak_of(mesh),
         describe=functools.partial(describe_batch, data.tokenizer),
     )
     return Made(built.state, task, rows)
@@ -134,12 +138,6 @@ def _pack_all(data: TrajectoryData, mixed: Sequence[TrajectoryData], config: Dat
         [packed(one, of.split) for one, of in zip(mixed, config.mix, strict=True)],
         packed(data, config.dev_split) if config.dev_split else None,
     )
-
-
-def _peak_flops(watch: WatchConfig, mesh: Mesh) -> float:
-    """FLOP/s of the mesh's devices together; 0 where nobody knows it."""
-    kind = mesh.devices.flat[0].device_kind
-    return (watch.peak_flops or known_peak(kind) or 0.0) * mesh.size
 
 
 def _first_model(settings: Settings, out: Path) -> Transformer:

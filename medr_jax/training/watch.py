@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from jax.sharding import Mesh
+
+from medr_jax.models.flops import known_peak
+
 
 class WandbMode(enum.Enum):
     """``offline`` keeps everything in the run's folder, for ``wandb sync``."""
@@ -37,6 +41,11 @@ class WatchConfig:
             )
         if not self.peer_timeout_s > 0:
             raise ValueError(f"watch.peer_timeout_s={self.peer_timeout_s}: must be above 0")
+
+    def peak_of(self, mesh: Mesh) -> float:
+        """FLOP/s of the mesh's devices together; 0 where nobody knows it."""
+        kind = mesh.devices.flat[0].device_kind
+        return (self.peak_flops or known_peak(kind) or 0.0) * mesh.size
 
 
 class Tracker(Protocol):

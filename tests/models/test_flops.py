@@ -32,6 +32,11 @@ def test_train_flops_by_hand():
     assert flops.train_flops(CONFIG, 3, 5) == 3 * (6240 + 1440)
 
 
+def test_logits_that_nobody_needs_are_not_counted():
+    whole, half = flops.forward_flops(CONFIG, 8, 3.0), flops.forward_flops(CONFIG, 8, 3.0, 4)
+    assert whole - half == 2 * CONFIG.vocab_size * CONFIG.embed_dim * 4
+
+
 def test_decode_flops_by_hand():
     # One prompt of 3, 2 new: 4 tokens are fed (the last is not), 2 of them reach the head.
     # 2*168*4 = 1344, head 2*40*2 = 160, attention 4*2*2*2 * (1+2+3+4) = 320.

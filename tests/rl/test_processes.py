@@ -12,7 +12,6 @@ import pytest
 
 from medr_jax.rl.rollout import read_dump
 from medr_jax.training.metrics import read_metrics
-from medr_jax.training.pace import TIMINGS
 
 pytestmark = pytest.mark.slow
 

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
+from medr_jax.models.config import ModelConfig
 from medr_jax.rl import source as rl_source
 from medr_jax.rl.config import KL, KLPlace, RLConfig
 from medr_jax.rl.curriculum import Curriculum, CurriculumConfig
+from medr_jax.rl.pace import TIMINGS, IterationPace
 from medr_jax.rl.replay import ReplaySource, dump_paths
 from medr_jax.rl.rollout import read_dump
 from medr_jax.rl.source import Roller, RolloutSource
@@ -63,7 +65,8 @@ def make(lab, out, rights=lambda name: 1, **changes):
     scripted = Scripted(lab, rights)
     roller = Roller(sampler=scripted, mark=scripted.mark, score=scripted.score, reference=-0.5)
     curriculum = Curriculum(QUESTIONS, CurriculumConfig(), seed=0)
-    return RolloutSource(roller, curriculum, config, out, seed=0)
+    pace = IterationPace(ModelConfig(vocab_size=10), peak_flops=1e9)
+    return RolloutSource(roller, curriculum, config, out, pace=pace, seed=0)
 
 
 def test_one_iteration(lab, tmp_path):
@@ -78,6 +81,19 @@ def test_one_iteration(lab, tmp_path):
     assert report["curriculum/hops=1"] == pytest.approx(0.5)
     assert source.report(1) == {}  # given out once
     assert not (tmp_path / "rollouts").exists()
+
+
+def test_the_seconds_of_an_iteration(lab, tmp_path):
+    source = make(lab, tmp_path, num_minibatches=2)
+    for _ in range(3):
+        source.next_batch(-0.5)
+    first, last, after = (source.report(step) for step in (1, 2, 3))
+    assert {"sample_s", "score_s"} == set(TIMINGS) & set(first) == set(TIMINGS) & set(after)
+    assert set(last) == {"update_s", "update_mfu", "rollouts_per_s"}  # of the step that ends it
+    source.next_batch(-0.5)
+    source.get_state()  # a checkpoint: nobody knows when the update ended
+    source.next_batch(-0.5)
+    assert source.report(4) == {}
 
 
 def test_prompts_are_drawn_again_until_enough_groups_tell_something(lab, tmp_path):
