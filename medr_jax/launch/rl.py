@@ -37,13 +37,15 @@ SAMPLED = "rollouts.jsonl"
 PAGE = "trust.html"
 
 
-def rl(config: SimpleNamespace) -> tuple[Path, Artifact]:
+def rl(config: SimpleNamespace, asked: Artifact | None = None) -> tuple[Path, Artifact]:
     """Trains from ``config.checkpoint``, or from the SFT run that the config describes.
 
+    ``asked``: a dataset whose training questions are asked instead of those that SFT learned.
     Returns the folder it started from and the run's artifact, whose folder ``evaluate`` and
     ``export_weights`` read as they read an SFT run's.
     """
     dataset, index, folder = _before(config)
+    dataset = asked or dataset
     replay = Path(config.replay) if config.replay else None
 
     def build(path: Path) -> Outcome:

@@ -13,13 +13,16 @@ from medr_jax.grading import match
 from medr_jax.launch import rl as rl_stage
 from medr_jax.launch import stages, training
 from medr_jax.launch.study.config import Arm, Data
+from medr_jax.questions.splits import assign_splits
 from medr_jax.trajectories import flaws
-from medr_jax.types import Trajectory
+from medr_jax.types import Question, Trajectory
 
 FILTER_VERSION = "1"
 """Raise it when a change of code filters otherwise."""
 
 NUM_SHARDS = 4
+
+Keeps = Callable[[Trajectory], bool]
 
 
 def train_arm(config: SimpleNamespace, arm: Arm, dataset: Artifact) -> tuple[Artifact, ...]:
@@ -28,19 +31,20 @@ def train_arm(config: SimpleNamespace, arm: Arm, dataset: Artifact) -> tuple[Art
     Returns the runs, the first one first; the last one's policy is the arm's.
     """
     learned = kept(config, dataset, arm.data) if arm.data in KEPT else dataset
-    tokenizer = stages.tokenizer(config, dataset)  # of one set of texts in all three arms
+    tokenizer = stages.tokenizer(config, dataset)  # of one set of texts, whatever is kept
     sft = training.sft(config, learned, tokenizer)[1]
     if not arm.rl:
         return (sft,)
     changed = SimpleNamespace(**vars(config))
     changed.checkpoint = str(sft.path)
-    return (sft, rl_stage.rl(changed)[1])
+    asked = kept(config, dataset, arm.asks) if arm.asks else dataset
+    return (sft, rl_stage.rl(changed, asked)[1])
 
 
 def arm_config(config: SimpleNamespace, arm: Arm, seed: int) -> SimpleNamespace:
     """The run's config as the arm and the seed change it."""
     changed = SimpleNamespace(**vars(config))
-    if arm.data is Data.clean:
+    if arm.data in (Data.clean, Data.seen):
         changed.synthesis = config.clean_synthesis
     steps = config.training.num_steps + arm.more_sft * config.study.extra_sft_steps
     changed.training = dataclasses.replace(config.training, seed=seed, num_steps=steps)
@@ -58,9 +62,10 @@ def kept(config: SimpleNamespace, dataset: Artifact, data: Data) -> Artifact:
         ValueError: it keeps none.
     """
     rows_path = dataset.path / "dataset"
-    settings, keeps = KEPT[data]
+    settings, make = KEPT[data]
 
     def build(path: Path) -> Outcome:
+        keeps = make(config)
         rows = {split: read(rows_path, split) for split in ("train", "dev", "test")}
         before = len(rows["train"])
         rows["train"] = [row for row in rows["train"] if keeps(row)]
@@ -105,11 +110,44 @@ def is_right(trajectory: Trajectory) -> bool:
     return answer is not None and match.is_correct(answer.text, trajectory.question)
 
 
-KEPT: dict[Data, tuple[dict[str, Any], Callable[[Trajectory], bool]]] = {
+def about_kept_back(config: SimpleNamespace) -> Callable[[Question], tuple[bool, bool]]:
+    """Whether a question is about families that are kept back, and whether about others.
+
+    Of the families those are drawn that hold half of all diseases, as splits are drawn. What
+    belongs to no family is among the others.
+    """
+    graph = stages.load_graph(stages.graph(config))
+    halves = dataclasses.replace(
+        config.questions, seed=config.questions.seed + 1, dev_fraction=0.5, test_fraction=0.0
+    )
+    splits = assign_splits(graph, halves)
+
+    def about(question: Question) -> tuple[bool, bool]:
+        hops = question.chain.hops
+        ids = [question.chain.seed_id, *(one.source_id for one in hops)]
+        found = {splits.split_of(one) for one in (*ids, *(one.target_id for one in hops))}
+        return "dev" in found, "train" in found
+
+    return about
+
+
+def _seen(config: SimpleNamespace) -> Keeps:
+    about = about_kept_back(config)
+    return lambda trajectory: not about(trajectory.question)[0]
+
+
+def _unseen(config: SimpleNamespace) -> Keeps:
+    about = about_kept_back(config)
+    return lambda trajectory: about(trajectory.question) == (True, False)
+
+
+KEPT: dict[Data, tuple[dict[str, Any], Callable[[SimpleNamespace], Keeps]]] = {
     Data.filtered: (
         {"without": sorted(map(str, flaws.MISTAKES))},
-        lambda trajectory: not has_mistake(trajectory),
+        lambda _: lambda trajectory: not has_mistake(trajectory),
     ),
-    Data.right: ({"answer": "right"}, is_right),
+    Data.right: ({"answer": "right"}, lambda _: is_right),
+    Data.seen: ({"families": "not kept back"}, _seen),
+    Data.unseen: ({"families": "kept back"}, _unseen),
 }
 """Filters of training demonstrations: what identifies them, and what they keep."""

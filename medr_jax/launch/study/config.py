@@ -14,6 +14,8 @@ class Data(enum.Enum):
     filtered = "filtered"  # the same without those that have mistakes
     right = "right"  # those of them that end with the right answer, by whatever way
     clean = "clean"  # of ``config.clean_synthesis``
+    seen = "seen"  # the clean ones that have nothing to do with some families of diseases
+    unseen = "unseen"  # the clean ones that are about those families only
 
 
 class Arm(NamedTuple):
@@ -24,6 +26,7 @@ class Arm(NamedTuple):
     rl: bool = False
     more_sft: bool = False  # SFT that is longer by what RL costs
     rewards: tuple[tuple[str, object], ...] = ()  # changes of ``config.rl.rewards``
+    asks: Data | None = None  # RL asks the questions of these; None: of its dataset, as SFT did
 
 
 TASK_ONLY = (("expert_weight", 0.0), ("efficiency_weight", 0.0))
@@ -36,6 +39,8 @@ ARMS: dict[str, Arm] = {
     "right_sft": Arm("SFT on demonstrations with the right answer", Data.right, more_sft=True),
     "clean_sft": Arm("SFT on clean demonstrations", Data.clean),
     "clean_rl": Arm("RL from that", Data.clean, rl=True),
+    "seen_sft": Arm("SFT on clean demonstrations, some families kept back", Data.seen),
+    "unseen_rl": Arm("RL from that, on those families", Data.seen, rl=True, asks=Data.unseen),
     "task": Arm("RL, task only", rl=True, rewards=TASK_ONLY),
     "task_expert": Arm("RL, task + expert", rl=True, rewards=(("efficiency_weight", 0.0),)),
     "task_efficiency": Arm("RL, task + efficiency", rl=True, rewards=(("expert_weight", 0.0),)),
@@ -48,6 +53,8 @@ COMPARISONS = (
     ("rl", "filtered_sft"),
     ("rl", "right_sft"),
     ("clean_rl", "clean_sft"),
+    ("unseen_rl", "seen_sft"),
+    ("unseen_rl", "clean_sft"),
     ("task", "sft"),
     ("task_expert", "task"),
     ("task_efficiency", "task"),

@@ -63,6 +63,8 @@ def recipe(config: SimpleNamespace, arm: Arm, dataset: Artifact, index: Artifact
         parts["rl"] = dataclasses.replace(config.rl, micro_rows=1, dump_every=0)
         parts["rl_sampling"] = config.rl_sampling.identity()
         parts["rl_version"] = rl_stage.RL_VERSION
+        if arm.asks:
+            parts["rl_asks"] = arm.asks.value
     inputs = {
         "synthesis": dataset.content_hash,
         "index": index.content_hash,

@@ -7,8 +7,11 @@ import pytest
 
 from medr_jax.data.tfds_builder import write_dataset
 from medr_jax.launch.stages import PathsConfig
-from medr_jax.launch.study.arms import kept, read
+from medr_jax.launch.study import arms
+from medr_jax.launch.study.arms import about_kept_back, kept, read
 from medr_jax.launch.study.config import Data
+from medr_jax.questions.config import QuestionConfig
+from medr_jax.questions.splits import Splits
 from medr_jax.testing.training import invented_trajectories
 from medr_jax.trajectories.flaws import Flaw, label
 
@@ -75,3 +78,73 @@ def test_a_filter_that_keeps_nothing_says_what_to_change(tmp_path, demonstration
     made = dataset(tmp_path, demonstrations[3:4])
     with pytest.raises(ValueError, match=r"keeps none of 1 .*synthesis\.exploration\.share"):
         kept(config(tmp_path), made, Data.right)
+
+
+def chain(seed, *hops):
+    hops = [SimpleNamespace(source_id=one, target_id=other) for one, other in hops]
+    return SimpleNamespace(chain=SimpleNamespace(seed_id=seed, hops=hops))
+
+
+def test_a_question_is_about_every_entity_of_its_chain(monkeypatch):
+    asked = []
+
+    def splits(graph, config):
+        asked.append((graph, config))
+        return Splits({"a": "train", "b": "dev", "gene of b": "dev"}, 0, 0.5, 0.0)
+
+    monkeypatch.setattr(arms.stages, "graph", lambda config: "artifact")
+    monkeypatch.setattr(arms.stages, "load_graph", lambda artifact: f"graph of {artifact}")
+    monkeypatch.setattr(arms, "assign_splits", splits)
+    about = about_kept_back(SimpleNamespace(questions=QuestionConfig(seed=3)))
+    assert about(chain("a", ("a", "sign"))) == (False, True)
+    assert about(chain("b", ("b", "gene of b"))) == (True, False)
+    assert about(chain("a", ("a", "sign"), ("sign", "b"))) == (True, True)
+    assert about(chain("sign")) == (False, False)  # shared by all
+    ((graph, config),) = asked
+    # Of other families than the held-out ones, which the same seed would draw again.
+    assert graph == "graph of artifact" and (config.seed, config.test_fraction) == (4, 0.0)
+
+
+def test_rl_is_asked_what_sft_has_nothing_of(tmp_path, monkeypatch, demonstrations):
+    about = dict(
+        zip(
+            [row.question.question_id for row in demonstrations],
+            [(False, True), (True, True), (True, False), (False, False), (True, False)] * 2,
+            strict=False,
+        )
+    )
+    monkeypatch.setattr(
+        arms, "about_kept_back", lambda config: lambda question: about[question.question_id]
+    )
+    made = dataset(tmp_path, demonstrations)
+    left = {
+        data: [row.trajectory_id for row in read(found.path / "dataset", "train")]
+        for data in (Data.seen, Data.unseen)
+        for found in [kept(config(tmp_path), made, data)]
+    }
+    ids = [row.trajectory_id for row in demonstrations]
+    assert sorted(left[Data.seen]) == [ids[0], ids[3], ids[5]]  # what mixes both is in neither
+    assert sorted(left[Data.unseen]) == [ids[2], ids[4]]
+
+
+@pytest.mark.parametrize("asks", [None, Data.unseen])
+def test_rl_asks_what_its_arm_says(tmp_path, monkeypatch, asks):
+    made = SimpleNamespace(path="all")
+    folders = {Data.seen: "seen", Data.unseen: "unseen"}
+    monkeypatch.setattr(arms, "kept", lambda config, dataset, data: folders[data])
+    monkeypatch.setattr(arms.stages, "tokenizer", lambda config, dataset: dataset)
+    given = []
+
+    def sft(config, learned, tokenizer):
+        given.append((learned, tokenizer))
+        return tokenizer, SimpleNamespace(path="sft")
+
+    def rl(config, asked):
+        given.append((config.checkpoint, asked))
+        return "sft", "rl"
+
+    monkeypatch.setattr(arms.training, "sft", sft)
+    monkeypatch.setattr(arms.rl_stage, "rl", rl)
+    arm = arms.Arm("an arm", Data.seen, rl=True, asks=asks)
+    assert arms.train_arm(SimpleNamespace(checkpoint=""), arm, made)[1] == "rl"
+    assert given == [("seen", made), ("sft", "unseen" if asks else made)]

@@ -129,7 +129,7 @@ def test_arms_change_what_their_name_says_and_nothing_else():
         *("more_sft", "filtered_sft", "right_sft"),
     }
     assert {name for name, one in made.items() if one.synthesis == "clean"} == {
-        *("clean_sft", "clean_rl"),
+        *("clean_sft", "clean_rl", "seen_sft", "unseen_rl"),
     }
     weights = {
         name: (one.rl.rewards.expert_weight, one.rl.rewards.efficiency_weight)
@@ -143,7 +143,7 @@ def test_arms_change_what_their_name_says_and_nothing_else():
 
 
 def test_comparisons_are_of_arms_that_answer_the_same_questions():
-    clean = {"clean_sft", "clean_rl"}
+    clean = {"clean_sft", "clean_rl", "seen_sft", "unseen_rl"}
     for one, other in COMPARISONS:
         assert {one, other} <= ARMS.keys() and (one in clean) == (other in clean)
 
