@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medr_jax.rl.pace import TIMINGS
 from medr_jax.rl.rollout import read_dump
 from medr_jax.training.metrics import read_metrics
 
