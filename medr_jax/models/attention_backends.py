@@ -122,7 +122,8 @@ def _auto(
     platform: str, length: int, head_dim: int, dtype: jnp.dtype, split_queries: bool
 ) -> AttentionBackend:
     if not split_queries:
-        if platform == "tpu" and not _splash_problem(length, head_dim):
+        # The kernel's own backward pass rounds float32 to bfloat16.
+        if platform == "tpu" and dtype == jnp.bfloat16 and not _splash_problem(length, head_dim):
             return AttentionBackend.splash
         fits = length <= LONGEST_CUDNN and not _cudnn_problem(length, head_dim, dtype)
         if platform in ("gpu", "cuda") and fits:

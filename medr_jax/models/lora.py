@@ -16,6 +16,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from medr_jax import sharding
+from medr_jax.models.precision import exact
 from medr_jax.models.transformer import Transformer
 
 TARGETS = (
@@ -92,7 +93,8 @@ class Adapter(nnx.Module):
         """A B * scale: what the adapter adds to its weight, of a stack of layers."""
         down, up = self.down[...], self.up[...]
         rank = down.shape[-1]
-        flat = down.reshape(down.shape[0], -1, rank) @ up.reshape(up.shape[0], rank, -1)
+        with exact(down.dtype):
+            flat = down.reshape(down.shape[0], -1, rank) @ up.reshape(up.shape[0], rank, -1)
         return (flat * self.scale).reshape(*down.shape[:-1], *up.shape[2:])
 
 

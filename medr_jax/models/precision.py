@@ -17,7 +17,8 @@ def exact(dtype: Any) -> contextlib.AbstractContextManager:
     """Meanwhile products are traced without rounding their operands, if ``dtype`` is float32.
 
     Those of bfloat16 operands are exact as they are. A derivative that JAX makes of what was
-    traced so is exact, too; one that is written by hand must be traced so itself.
+    traced so is exact, too; one that is written by hand must be traced so itself. That of the
+    splash kernel is not. JAX's own ``jax_default_matmul_precision`` does not count meanwhile.
     """
     if jnp.dtype(dtype) != jnp.float32:
         return contextlib.nullcontext()

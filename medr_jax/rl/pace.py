@@ -29,6 +29,7 @@ class IterationPace:
         self._model, self._peak_flops = model, peak_flops
         self._spans: dict[str, float] = {}
         self._handed_over = 0.0  # when the first batch was; 0 = none was
+        self._whole = False  # whether all since the iteration began was seen, without a pause
         self._flops = 0.0
         self._num_rollouts = 0
 
@@ -42,6 +43,7 @@ class IterationPace:
     def sampled(self, count: int) -> dict[str, float]:
         """Seconds of the spans of the iteration that has ``count`` rollouts."""
         self._num_rollouts, self._handed_over, self._flops = count, 0.0, 0.0
+        self._whole = True
         return {name: round(seconds, 3) for name, seconds in self._spans.items()}
 
     def hand_over(self, rollouts: Sequence[Rollout]) -> None:
@@ -50,16 +52,16 @@ class IterationPace:
         self._flops += sum(update_flops(self._model, rollout) for rollout in rollouts)
 
     def forget(self) -> None:
-        """The run pauses: what it does meanwhile is no part of the update."""
-        self._handed_over = 0.0
+        """The run pauses, or goes on from a checkpoint: this update's time is not known."""
+        self._whole = False
 
     def updated(self, params: Any) -> dict[str, float]:
-        """Waits for the parameters that the update makes; its seconds, unless they were lost.
+        """Waits for the parameters that the update makes; its seconds, if they are known.
 
         ``rollouts_per_s``: of the whole iteration. ``update_mfu``: of its optimizer steps alone.
         """
         jax.block_until_ready(params)
-        if not self._handed_over:
+        if not (self._whole and self._handed_over):
             return {}
         seconds = time.perf_counter() - self._handed_over
         whole = seconds + sum(self._spans.values())

@@ -121,11 +121,12 @@ class RolloutSource:
         The seconds of its updates are known once the next one begins; where the run pauses
         before that, nothing says them.
         """
+        if step == self._num_given:  # no later batch was wanted yet: the run pauses
+            self._pace.forget()
         return self._reports.pop(step, {})
 
     def get_state(self) -> dict[str, Any]:
         """JSON that ``set_state`` takes to go on after the last batch given out."""
-        self._pace.forget()
         iteration = self._num_given // self._config.steps_per_iteration
         self._saved = [*self._saved, iteration][-self._keep :]
         for path in self._folder.glob(OPEN.replace("{:06d}", "*")):
@@ -143,6 +144,7 @@ class RolloutSource:
         self._saved = list(state["saved"])
         self._curriculum.set_state(state["curriculum"])
         self._groups, self._reports = [], {}
+        self._pace.forget()
 
     def rollouts(self, params: Any, iteration: int) -> tuple[list[list[Rollout]], dict[str, float]]:
         """Marked and measured groups of one iteration, and its report; nothing is trained."""

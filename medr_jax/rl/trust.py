@@ -24,7 +24,7 @@ class TrustConfig:
     """Where a run is called broken. The defaults are for float32."""
 
     max_first_kl: float = 1e-6  # nats a token: policy against reference before the first step
-    max_logprob_gap: float = 1e-4  # nats: sampler against trainer at any token; bfloat16: 0.1
+    max_logprob_gap: float = 1e-4  # nats: sampler against trainer at any token; bfloat16: 2
     max_infra_failed: float = 0.5  # share of an iteration's rollouts that our side failed
     ratio_band: float = 0.2  # a ratio trainer / sampler further from 1 is out of band
     reference_every: int = 10  # iterations between looks at the KL to the reference where the

@@ -118,10 +118,7 @@ def make_task(
         identity=_identity(settings, data, mixed),
         facts={"mesh": dict(mesh.shape), "training": _plain(config), **facts},
         flops_per_token=step.flops_per_token(
-            settings.model,
-            rows.train,
-            adapters=settings.lora.enabled,
-            whole_rows=settings.data.context_weight > 0,
+            settings.model, rows.train, settings.data, adapters=settings.lora.enabled
         ),
         peak_flops=settings.watch.peak_of(mesh),
         describe=functools.partial(describe_batch, data.tokenizer),

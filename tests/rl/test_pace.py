@@ -51,14 +51,23 @@ def test_an_iteration_by_hand(clock, lab):
     }
 
 
-def test_a_pause_is_no_part_of_an_update(clock, lab):
+def test_an_update_with_a_pause_in_it_has_no_time(clock, lab):
     run = IterationPace(MODEL, peak_flops=0.0)
     iteration(run, clock)
     run.hand_over([lab.rollout()])
     run.forget()
-    clock[0] += 60.0  # a checkpoint
+    clock[0] += 60.0  # a checkpoint, or an evaluation
+    run.hand_over([lab.rollout()])  # another step on the same rollouts
+    clock[0] += 1.0
     assert run.updated(params=None) == {}
     iteration(run, clock)
     run.hand_over([lab.rollout()])
     clock[0] += 1.0
     assert run.updated(params=None) == {"update_s": 1.0, "rollouts_per_s": 3.2}  # no peak known
+
+
+def test_a_run_that_goes_on_within_an_iteration_knows_no_time(clock, lab):
+    run = IterationPace(MODEL, peak_flops=1e6)
+    run.hand_over([lab.rollout()])
+    clock[0] += 1.0
+    assert run.updated(params=None) == {}

@@ -90,10 +90,27 @@ def test_the_seconds_of_an_iteration(lab, tmp_path):
     first, last, after = (source.report(step) for step in (1, 2, 3))
     assert {"sample_s", "score_s"} == set(TIMINGS) & set(first) == set(TIMINGS) & set(after)
     assert set(last) == {"update_s", "update_mfu", "rollouts_per_s"}  # of the step that ends it
+
+
+@pytest.mark.parametrize("paused_after", [3, 4])
+def test_an_update_in_which_the_run_pauses_has_no_time(lab, tmp_path, paused_after):
+    source = make(lab, tmp_path, num_minibatches=2)
+    for number in range(1, 8):
+        source.next_batch(-0.5)
+        if number == paused_after:  # the loop reads a step's metrics before it pauses
+            assert "update_s" not in source.report(number)
+        elif number > 1:  # else once the next step runs
+            assert ("update_s" in source.report(number - 1)) == (number - 1 in (2, 6))
+
+
+def test_a_run_that_went_back_knows_no_time_of_what_it_left(lab, tmp_path):
+    source = make(lab, tmp_path)
+    state = source.get_state()
     source.next_batch(-0.5)
-    source.get_state()  # a checkpoint: nobody knows when the update ended
-    source.next_batch(-0.5)
-    assert source.report(4) == {}
+    source.set_state(state)
+    for _ in range(2):
+        source.next_batch(-0.5)
+    assert "update_s" in source.report(1) and "update_s" not in source.report(2)
 
 
 def test_prompts_are_drawn_again_until_enough_groups_tell_something(lab, tmp_path):

@@ -19,9 +19,16 @@ def curve(out):
 
 @pytest.mark.slow
 def test_a_run_trains_reports_and_checks(lab, tmp_path):
-    outcome = train_rl(lab.start(), lab.world(), lab.settings(), tmp_path)
+    settings = lab.settings({"checkpoint_every": 3})
+    outcome = train_rl(lab.start(), lab.world(), settings, tmp_path)
     records = curve(tmp_path)
     assert [record["step"] for record in records] == [1, 2, 3] and outcome.counts["steps"] == 3
+    timed = [
+        record["step"]
+        for record in read_metrics(tmp_path / "metrics.jsonl")
+        if "update_s" in record
+    ]
+    assert timed == [1, 2], "the run ends after step 3"
     first = records[0]
     assert first["policy/reference_kl"] == 0.0
     for record in records:

@@ -10,10 +10,10 @@ from medr_jax import jsonl
 from medr_jax.artifacts import Artifact, Outcome
 from medr_jax.data import tfds_builder
 from medr_jax.grading import match
+from medr_jax.graph.families import disease_families
 from medr_jax.launch import rl as rl_stage
 from medr_jax.launch import stages, training
 from medr_jax.launch.study.config import Arm, Data
-from medr_jax.questions.splits import assign_splits
 from medr_jax.trajectories import flaws
 from medr_jax.types import Question, Trajectory
 
@@ -71,8 +71,8 @@ def kept(config: SimpleNamespace, dataset: Artifact, data: Data) -> Artifact:
         rows["train"] = [row for row in rows["train"] if keeps(row)]
         if not rows["train"]:
             raise ValueError(
-                f"the filter {data.value!r} keeps none of {before} demonstrations; lower "
-                "synthesis.exploration.share or raise questions.num_train"
+                f"the filter {data.value!r} keeps none of {before} demonstrations; raise "
+                "questions.num_train, or lower synthesis.exploration.share"
             )
         counts = {split: len(found) for split, found in rows.items()}
         counts["left_out"] = before - len(rows["train"])
@@ -111,22 +111,19 @@ def is_right(trajectory: Trajectory) -> bool:
 
 
 def about_kept_back(config: SimpleNamespace) -> Callable[[Question], tuple[bool, bool]]:
-    """Whether a question is about families that are kept back, and whether about others.
+    """Whether a question's chain names something of a family, and whether something of none.
 
-    Of the families those are drawn that hold half of all diseases, as splits are drawn. What
-    belongs to no family is among the others.
+    All families of the training split are kept back: held-out questions are about families, too,
+    only others. What belongs to none (diseases with many genes, or alone) is left to SFT.
     """
-    graph = stages.load_graph(stages.graph(config))
-    halves = dataclasses.replace(
-        config.questions, seed=config.questions.seed + 1, dev_fraction=0.5, test_fraction=0.0
-    )
-    splits = assign_splits(graph, halves)
+    families = disease_families(stages.load_graph(stages.graph(config)))
 
     def about(question: Question) -> tuple[bool, bool]:
         hops = question.chain.hops
         ids = [question.chain.seed_id, *(one.source_id for one in hops)]
-        found = {splits.split_of(one) for one in (*ids, *(one.target_id for one in hops))}
-        return "dev" in found, "train" in found
+        ids += [one.target_id for one in hops]
+        found = {bool(families[one]) for one in ids if one in families}
+        return True in found, False in found
 
     return about
 
@@ -147,7 +144,7 @@ KEPT: dict[Data, tuple[dict[str, Any], Callable[[SimpleNamespace], Keeps]]] = {
         lambda _: lambda trajectory: not has_mistake(trajectory),
     ),
     Data.right: ({"answer": "right"}, lambda _: is_right),
-    Data.seen: ({"families": "not kept back"}, _seen),
-    Data.unseen: ({"families": "kept back"}, _unseen),
+    Data.seen: ({"families": "none"}, _seen),
+    Data.unseen: ({"families": "only"}, _unseen),
 }
 """Filters of training demonstrations: what identifies them, and what they keep."""

@@ -14,8 +14,8 @@ class Data(enum.Enum):
     filtered = "filtered"  # the same without those that have mistakes
     right = "right"  # those of them that end with the right answer, by whatever way
     clean = "clean"  # of ``config.clean_synthesis``
-    seen = "seen"  # the clean ones that have nothing to do with some families of diseases
-    unseen = "unseen"  # the clean ones that are about those families only
+    seen = "seen"  # the clean ones whose chain names nothing of a family of diseases
+    unseen = "unseen"  # the clean ones whose chain names diseases and genes of families only
 
 
 class Arm(NamedTuple):
@@ -39,7 +39,7 @@ ARMS: dict[str, Arm] = {
     "right_sft": Arm("SFT on demonstrations with the right answer", Data.right, more_sft=True),
     "clean_sft": Arm("SFT on clean demonstrations", Data.clean),
     "clean_rl": Arm("RL from that", Data.clean, rl=True),
-    "seen_sft": Arm("SFT on clean demonstrations, some families kept back", Data.seen),
+    "seen_sft": Arm("SFT on clean demonstrations, families kept back", Data.seen),
     "unseen_rl": Arm("RL from that, on those families", Data.seen, rl=True, asks=Data.unseen),
     "task": Arm("RL, task only", rl=True, rewards=TASK_ONLY),
     "task_expert": Arm("RL, task + expert", rl=True, rewards=(("efficiency_weight", 0.0),)),

@@ -10,8 +10,6 @@ from medr_jax.launch.stages import PathsConfig
 from medr_jax.launch.study import arms
 from medr_jax.launch.study.arms import about_kept_back, kept, read
 from medr_jax.launch.study.config import Data
-from medr_jax.questions.config import QuestionConfig
-from medr_jax.questions.splits import Splits
 from medr_jax.testing.training import invented_trajectories
 from medr_jax.trajectories.flaws import Flaw, label
 
@@ -86,23 +84,17 @@ def chain(seed, *hops):
 
 
 def test_a_question_is_about_every_entity_of_its_chain(monkeypatch):
-    asked = []
-
-    def splits(graph, config):
-        asked.append((graph, config))
-        return Splits({"a": "train", "b": "dev", "gene of b": "dev"}, 0, 0.5, 0.0)
-
+    families = {"alone": "", "one of three": "f", "gene of three": "f"}
     monkeypatch.setattr(arms.stages, "graph", lambda config: "artifact")
     monkeypatch.setattr(arms.stages, "load_graph", lambda artifact: f"graph of {artifact}")
-    monkeypatch.setattr(arms, "assign_splits", splits)
-    about = about_kept_back(SimpleNamespace(questions=QuestionConfig(seed=3)))
-    assert about(chain("a", ("a", "sign"))) == (False, True)
-    assert about(chain("b", ("b", "gene of b"))) == (True, False)
-    assert about(chain("a", ("a", "sign"), ("sign", "b"))) == (True, True)
-    assert about(chain("sign")) == (False, False)  # shared by all
-    ((graph, config),) = asked
-    # Of other families than the held-out ones, which the same seed would draw again.
-    assert graph == "graph of artifact" and (config.seed, config.test_fraction) == (4, 0.0)
+    monkeypatch.setattr(
+        arms, "disease_families", lambda graph: families if graph == "graph of artifact" else {}
+    )
+    about = about_kept_back(SimpleNamespace())
+    assert about(chain("alone", ("alone", "sign"))) == (False, True)
+    assert about(chain("one of three", ("one of three", "gene of three"))) == (True, False)
+    assert about(chain("alone", ("alone", "sign"), ("sign", "one of three"))) == (True, True)
+    assert about(chain("sign")) == (False, False)  # what all share is of no family
 
 
 def test_rl_is_asked_what_sft_has_nothing_of(tmp_path, monkeypatch, demonstrations):
