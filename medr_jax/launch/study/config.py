@@ -55,6 +55,7 @@ COMPARISONS = (
     ("clean_rl", "clean_sft"),
     ("unseen_rl", "seen_sft"),
     ("unseen_rl", "clean_sft"),
+    ("unseen_rl", "clean_rl"),
     ("task", "sft"),
     ("task_expert", "task"),
     ("task_efficiency", "task"),
