@@ -110,6 +110,7 @@ def test_a_run_that_went_back_knows_no_time_of_what_it_left(lab, tmp_path):
     source.set_state(state)
     for _ in range(2):
         source.next_batch(-0.5)
+    assert source.report(0) == {}
     assert "update_s" in source.report(1) and "update_s" not in source.report(2)
 
 

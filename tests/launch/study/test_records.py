@@ -13,7 +13,7 @@ from experiments import _schemas, rl_study
 from medr_jax.launch.study import records, run
 from medr_jax.launch.study.answers import Answered, Mark
 from medr_jax.launch.study.arms import arm_config
-from medr_jax.launch.study.config import ARMS
+from medr_jax.launch.study.config import ARMS, Data
 from medr_jax.launch.study.records import ArmRecord
 from medr_jax.launch.study.table import Cost
 
@@ -102,6 +102,16 @@ def test_a_recipe_holds_all_that_is_trained_and_asked():
     for part in DATA:
         other = DATA | {part: SimpleNamespace(content_hash="other", path=Path("d"))}
         assert recipe(data=other) != base
+
+
+def test_a_recipe_holds_what_rl_asks():
+    arm = ARMS["unseen_rl"]
+    made = arm_config(config(), arm, 0)
+    asked = {
+        records.recipe(made, arm._replace(asks=asks), DATA["dataset"], DATA["index"])
+        for asks in (None, Data.seen, Data.unseen)
+    }
+    assert len(asked) == 3
 
 
 def test_machines_may_split_the_work_otherwise():
