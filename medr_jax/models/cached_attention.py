@@ -33,12 +33,12 @@ class Sums(NamedTuple):
     def add(
         self,
         q_BKGTH: Float[Array, "B K G T H"],
-        k_BKSH: Float[Array, "B K S H"],
+        k_BKHS: Float[Array, "B K H S"],
         v_BKSH: Float[Array, "B K S H"],
         mask_BTS: Bool[Array, "#B T S"],
     ) -> "Sums":
         """With some more keys; queries are scaled already, G of them share a key head."""
-        scores = jnp.where(mask_BTS[:, None, None], _scores(q_BKGTH, k_BKSH), LOWEST)
+        scores = jnp.where(mask_BTS[:, None, None], _scores(q_BKGTH, k_BKHS), LOWEST)
         highest = jnp.maximum(self.highest_BKGT, jnp.max(scores, axis=-1))
         weights = jnp.exp(scores - highest[..., None])
         # Of a row whose keys were all masked so far, the sums are of nothing and fade to zero.
@@ -54,8 +54,8 @@ class Sums(NamedTuple):
         return self.values_BKGTH / self.total_BKGT[..., None]
 
 
-def _scores(q_BKGTH: jax.Array, k_BKSH: jax.Array) -> jax.Array:
-    return jnp.einsum("BKGTH,BKSH->BKGTS", q_BKGTH, k_BKSH, preferred_element_type=jnp.float32)
+def _scores(q_BKGTH: jax.Array, k_BKHS: jax.Array) -> jax.Array:
+    return jnp.einsum("BKGTH,BKHS->BKGTS", q_BKGTH, k_BKHS, preferred_element_type=jnp.float32)
 
 
 def _weighted(weights_BKGTS: jax.Array, v_BKSH: jax.Array) -> jax.Array:

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
-from medr_jax.models import kv_store
 from medr_jax.models.cached_attention import Sums
 from medr_jax.models.config import ModelConfig
+from medr_jax.models.kv_store import KEYS, VALUES, Store, on_cpu
 from medr_jax.sharding import abstract_arrays, constrain, named_sharding
 
 
@@ -26,8 +26,8 @@ class KVCache:
     """A pytree: pass it to jit with donation, and keep the one that comes back."""
 
     # Any: tree functions put shardings and shapes where arrays stand.
-    keys: Any  # kv_store.Store
-    values: Any  # kv_store.Store
+    keys: Any  # Store
+    values: Any  # Store
     conv: Any  # (layers, slots, taps - 1, D): last inputs of the short convolution
     prompt_conv: Any  # (layers, slots, taps - 1, D): the same, at the end of the prompt
     lengths: Any  # (slots,) int32
@@ -36,11 +36,15 @@ class KVCache:
     def create(cls, config: ModelConfig, num_slots: int, max_length: int) -> "KVCache":
         """Empty slots for ``max_length`` tokens each."""
         L, K, H = config.num_layers, config.num_kv_heads, config.head_dim
-        shape = (L, num_slots, K, max_length, H)
+        shape = (L, num_slots, K, H, max_length)
         past = (L, num_slots, max(config.short_conv_width - 1, 0), config.embed_dim)
+        keys, values = (
+            Store.create(shape, config.dtype, keys=keys, scanned=config.scan_layers)
+            for keys in (True, False)
+        )
         return cls(
-            keys=kv_store.create(shape, config.dtype, scanned=config.scan_layers),
-            values=kv_store.create(shape, config.dtype, scanned=config.scan_layers),
+            keys=keys,
+            values=values,
             conv=jnp.zeros(past, config.dtype),
             prompt_conv=jnp.zeros(past, config.dtype),
             lengths=jnp.zeros((num_slots,), jnp.int32),
@@ -53,11 +57,12 @@ class KVCache:
         """What ``create`` would make on the mesh, as shapes with shardings."""
         with jax.set_mesh(mesh):
             shapes = jax.eval_shape(lambda: cls.create(config, num_slots, max_length))
-        split = jax.tree.map(
-            lambda array: named_sharding(mesh, kv_store.AXES, array.shape), shapes.keys
+        keys, values = (
+            jax.tree.map(lambda array, axes=axes: named_sharding(mesh, axes, array.shape), store)
+            for store, axes in ((shapes.keys, KEYS), (shapes.values, VALUES))
         )
         whole = NamedSharding(mesh, PartitionSpec())
-        return abstract_arrays(shapes, cls(split, split, whole, whole, whole))
+        return abstract_arrays(shapes, cls(keys, values, whole, whole, whole))
 
     def extension(
         self, width: int, active_B: Bool[Array, " B"], slots_B: Int[Array, " B"] | None = None
@@ -68,13 +73,12 @@ class KVCache:
         """
         B = active_B.shape[0]
         starts_B = self.lengths[:B] if slots_B is None else self.lengths[slots_B]
-        L, _, K, _, H = kv_store.shape(self.keys)
-        dtype = self.keys[0][0].dtype
-        room = constrain(jnp.zeros((L, B, K, width, H), dtype), *kv_store.AXES)
+        L, _, K, H, _ = self.keys.shape
+        dtype = self.keys.dtype
         return Extension(
             base=self,
-            keys=room,
-            values=room,
+            keys=constrain(jnp.zeros((L, B, K, H, width), dtype), *KEYS),
+            values=constrain(jnp.zeros((L, B, K, width, H), dtype), *VALUES),
             conv=self.conv[:, :B] if slots_B is None else self.conv[:, slots_B],
             slots_B=slots_B,
             starts_B=starts_B,
@@ -89,8 +93,8 @@ class KVCache:
         assert new.slots_B is None
         return dataclasses.replace(
             self,
-            keys=kv_store.first_rows(self.keys, B, new.longest),
-            values=kv_store.first_rows(self.values, B, new.longest),
+            keys=self.keys.first_rows(B, new.longest),
+            values=self.values.first_rows(B, new.longest),
         )
 
     def commit(self, new: "Extension") -> "KVCache":
@@ -100,8 +104,8 @@ class KVCache:
         written = jnp.where(new.counts_B > 0, slots, self.lengths.shape[0])
         return dataclasses.replace(
             self,
-            keys=kv_store.append(self.keys, new.keys, written, *new._places()),
-            values=kv_store.append(self.values, new.values, written, *new._places()),
+            keys=self.keys.append(new.keys, written, *new._places()),
+            values=self.values.append(new.values, written, *new._places()),
             conv=self.conv.at[:, written].set(new.conv, mode="drop"),
             lengths=self.lengths.at[written].add(new.counts_B, mode="drop"),
         )
@@ -136,8 +140,8 @@ class KVCache:
             source, target = sources[i], targets[i]
             conv = cache.prompt_conv[:, source]
             return KVCache(
-                keys=kv_store.copy_row(cache.keys, source, target, lengths[i]),
-                values=kv_store.copy_row(cache.values, source, target, lengths[i]),
+                keys=cache.keys.copy_row(source, target, lengths[i]),
+                values=cache.values.copy_row(source, target, lengths[i]),
                 conv=cache.conv.at[:, target].set(conv),
                 prompt_conv=cache.prompt_conv.at[:, target].set(conv),
                 lengths=cache.lengths.at[target].set(lengths[i]),
@@ -155,8 +159,8 @@ class KVCache:
             turned = pair[::-1]
             longest = jnp.max(cache.lengths[pair])
             return KVCache(
-                keys=kv_store.swap_rows(cache.keys, pair, longest),
-                values=kv_store.swap_rows(cache.values, pair, longest),
+                keys=cache.keys.swap_rows(pair, longest),
+                values=cache.values.swap_rows(pair, longest),
                 conv=cache.conv.at[:, pair].set(cache.conv[:, turned]),
                 prompt_conv=cache.prompt_conv.at[:, pair].set(cache.prompt_conv[:, turned]),
                 lengths=cache.lengths.at[pair].set(cache.lengths[turned]),
@@ -171,8 +175,8 @@ class Extension:
     """New tokens of B rows, column by column. Row b's first ``counts_B[b]`` columns are real."""
 
     base: KVCache | None  # as it was before; None while a loop carries only what is new
-    keys: Any  # (layers, B, K, width, H)
-    values: Any
+    keys: Any  # (layers, B, K, H, width)
+    values: Any  # (layers, B, K, width, H)
     conv: Any  # (layers, B, taps - 1, D)
     slots_B: Any  # None: row b in slot b
     starts_B: Any  # tokens the slots hold
@@ -193,12 +197,11 @@ class Extension:
         self, layer: int | jax.Array, k_BTKH: Float[Array, "B T K H"], v_BTKH: jax.Array
     ) -> "Extension":
         """Stores keys and values in the next columns."""
-        at = (layer, 0, 0, self.used, 0)
-        keys, values = (
-            jax.lax.dynamic_update_slice(array, new.swapaxes(1, 2)[None].astype(array.dtype), at)
-            for array, new in ((self.keys, k_BTKH), (self.values, v_BTKH))
+        return dataclasses.replace(
+            self,
+            keys=_put(self.keys, k_BTKH.transpose(0, 2, 3, 1), (layer, 0, 0, 0, self.used)),
+            values=_put(self.values, v_BTKH.transpose(0, 2, 1, 3), (layer, 0, 0, self.used, 0)),
         )
-        return dataclasses.replace(self, keys=keys, values=values)
 
     def attend(
         self, layer: int | jax.Array, q_BTNH: Float[Array, "B T N H"]
@@ -208,24 +211,21 @@ class Extension:
         K = self.keys.shape[2]
         q = (q_BTNH * H**-0.5).reshape(B, T, K, N // K, H).transpose(0, 2, 3, 1, 4)
         sums = Sums.none(q)
-        stretches = zip(
-            kv_store.layer_stretches(self.base.keys, layer),
-            kv_store.layer_stretches(self.base.values, layer),
-            strict=True,
-        )
-        for (start, *keys), (_, *values) in stretches:
+        stores = (store.layer_stretches(layer) for store in (self.base.keys, self.base.values))
+        for (start, *keys), (_, *values) in zip(*stores, strict=True):
 
             def absorb(sums: Sums, start: int = start, kv: tuple = (keys, values)) -> Sums:
-                keys_BKSH, values_BKSH = (self._rows(*where) for where in kv)
-                old = start + jnp.arange(keys_BKSH.shape[2]) < self.starts_B[:, None, None]
-                mask = jnp.broadcast_to(old, (B, T, old.shape[-1]))
-                return sums.add(q, keys_BKSH, values_BKSH, mask)
+                keys_BKHS, values_BKSH = (self._rows(*where) for where in kv)
+                size = keys_BKHS.shape[-1]
+                old = start + jnp.arange(size) < self.starts_B[:, None, None]
+                mask = jnp.broadcast_to(old, (B, T, size))
+                return sums.add(q, keys_BKHS, values_BKSH, mask)
 
-            if kv_store.on_cpu():
+            if on_cpu():
                 sums = jax.lax.cond(self.longest > start, absorb, lambda sums: sums, sums)
             else:
                 sums = absorb(sums)
-        width = self.keys.shape[3]
+        width = self.values.shape[3]
         seen = jnp.arange(width) <= (self.used + jnp.arange(T))[None, :, None]
         sums = sums.add(q, self.keys[layer], self.values[layer], seen)
         out_BTKGH = sums.result().transpose(0, 3, 1, 2, 4)
@@ -259,14 +259,18 @@ class Extension:
 
     def _places(self) -> tuple[Int[Array, "B T"], Bool[Array, "B T"]]:
         """The position of each column in its row, and whether it is real."""
-        columns = jnp.arange(self.keys.shape[3])
+        columns = jnp.arange(self.values.shape[3])
         return self.starts_B[:, None] + columns, columns < self.counts_B[:, None]
 
     def _rows(
-        self, array: Float[Array, "layers slots K S H"], layer: int | jax.Array
-    ) -> Float[Array, "B K S H"]:
+        self, array: Float[Array, "layers slots K ..."], layer: int | jax.Array
+    ) -> Float[Array, "B K ..."]:
         """Of all slots of a layer, those of the extension's rows."""
         if self.slots_B is not None:
             return array[layer, self.slots_B]
         B = self.starts_B.shape[0]
         return array[layer][:B]
+
+
+def _put(array: jax.Array, new: jax.Array, at: tuple) -> jax.Array:
+    return jax.lax.dynamic_update_slice(array, new[None].astype(array.dtype), at)

@@ -91,7 +91,7 @@ class Transformer(nnx.Module):
             return block(checkpoint_name(x_BTD, RESIDUAL), rope, segment_ids_BT)
 
         x_BTD = sharding.constrain(self._embed(token_ids_BT), "batch", "length", "activation")
-        x_BTD = self._run(layer, x_BTD, self.config.remat, self.config.scan_layers)
+        x_BTD = self._run(layer, x_BTD, self.config.remat)
         return self.final_norm(x_BTD)
 
     def extend(
@@ -110,13 +110,28 @@ class Transformer(nnx.Module):
         hidden_BTD, new = self.grow(token_ids_BT, new, num_new_B)
         return hidden_BTD, cache.commit(new)
 
+    def layers_apart(self) -> list[nnx.State] | None:
+        """The layers one by one, for a loop around ``grow``; None where that scans them.
+
+        On a CPU a scan, or cutting them out at each step, copies each layer's weights. Beside
+        the products of a single token that is most of the work.
+        """
+        if self.config.scan_layers and not on_cpu():
+            return None
+        return _unstack(nnx.split(self.layers)[1], self.config.num_layers)
+
     @exactly
     def grow(
-        self, token_ids_BT: Int[Array, "B T"], new: Extension, num_new_B: Int[Array, " B"]
+        self,
+        token_ids_BT: Int[Array, "B T"],
+        new: Extension,
+        num_new_B: Int[Array, " B"],
+        apart: list[nnx.State] | None = None,
     ) -> tuple[Float[Array, "B T D"], Extension]:
         """``extend``, some tokens at a time: the cache stays as it is until it is committed to.
 
-        Several columns only as an extension's first (see ``Extension.advance``).
+        Several columns only as an extension's first (see ``Extension.advance``). ``apart``: what
+        ``layers_apart`` gave.
         """
         T = token_ids_BT.shape[1]
         rope = rope_angles(new.lengths_B[:, None] + jnp.arange(T), self.config)
@@ -124,11 +139,8 @@ class Transformer(nnx.Module):
         def layer(carry: tuple, block: Block, index: int | jax.Array) -> tuple:
             return block.extend(carry[0], rope, carry[1], index, num_new_B)
 
-        # A scan copies each layer's weights. Beside those of a single token's products on a CPU
-        # that is most of the work; there the copies of layers apart are made once per dispatch.
-        scanned = self.config.scan_layers and not (T == 1 and on_cpu())
         carry = (self._embed(token_ids_BT), new)
-        x_BTD, new = self._run(layer, carry, Remat.none, scanned)
+        x_BTD, new = self._run(layer, carry, Remat.none, apart=apart)
         return self.final_norm(x_BTD), new.advance(T, num_new_B)
 
     @exactly
@@ -153,9 +165,16 @@ class Transformer(nnx.Module):
             x_BTD = x_BTD * self.config.embed_dim**0.5
         return x_BTD
 
-    def _run(self, layer: Callable[..., Any], carry: Any, remat: Remat, scanned: bool) -> Any:
+    def _run(
+        self,
+        layer: Callable[..., Any],
+        carry: Any,
+        remat: Remat,
+        apart: list[nnx.State] | None = None,
+    ) -> Any:
         """``carry = layer(carry, block, index)`` over the layers, scanned or unrolled."""
         graph, stacked = nnx.split(self.layers)
+        scanned = self.config.scan_layers and apart is None
 
         def step(carry: Any, state: nnx.State, index: int | jax.Array) -> Any:
             return layer(carry, nnx.merge(graph, state), index)
@@ -166,7 +185,7 @@ class Transformer(nnx.Module):
         if scanned:
             indices = jnp.arange(self.config.num_layers)
             return jax.lax.scan(lambda c, x: (step(c, *x), None), carry, (stacked, indices))[0]
-        for index, state in enumerate(_unstack(stacked, self.config.num_layers)):
+        for index, state in enumerate(apart or _unstack(stacked, self.config.num_layers)):
             carry = step(carry, state, index)
         return carry
 

@@ -211,7 +211,8 @@ class Engine:
         ``longest`` pending tokens of a row and ``most`` rows of a part, over all processes.
         """
         ordered = sorted(pending, key=lambda row: (-len(row.unfed), row.slot))
-        size, width = self._sizes.prefill_rows_for(most), self._sizes.width(longest)
+        width = self._sizes.width(longest)
+        size = self._sizes.prefill_rows_for(most, width)
         rows = self._sizes.parts * size
         tokens = np.full((rows, width), self._pad_id, np.int32)
         num_new, slots = np.zeros(rows, np.int32), np.zeros(rows, np.int32)

@@ -27,7 +27,12 @@ from medr_jax.sharding import constrain
 PART = "data"
 """The mesh axis that splits slots into parts."""
 
-_ROWS_WORTH_TWO_SIZES = 8
+_ROWS_WORTH_TWO_SIZES = 4
+
+_DISPATCH = 128
+"""What a prefill costs beside its work, in tokens. Measured on two CPU cores: 150 for a model of a
+million parameters, 74 for 12 million (docs/rollouts.md)."""
+
 _SLOTS = PartitionSpec(None, PART)
 _CACHE = KVCache(_SLOTS, _SLOTS, _SLOTS, _SLOTS, PartitionSpec(PART))
 
@@ -46,9 +51,14 @@ class Sizes(NamedTuple):
         """The least size that holds so many rows, else the largest."""
         return next((size for size in self.decode_rows if size >= count), self.decode_rows[-1])
 
-    def prefill_rows_for(self, count: int) -> int:
-        """The least size that holds so many rows, else the largest."""
-        return next((size for size in self.prefill_rows if size >= count), self.prefill_rows[-1])
+    def prefill_rows_for(self, count: int, width: int) -> int:
+        """Of the next dispatch, so that feeding ``width`` tokens to so many rows costs least."""
+
+        def cost(size: int) -> int:
+            return -(-count // size) * (size * width + _DISPATCH)
+
+        most = self.prefill_rows[-1]
+        return most if count >= most else min(self.prefill_rows, key=cost)
 
     def width(self, count: int) -> int:
         """The least prefill width that holds so many tokens, else the largest."""
@@ -171,13 +181,13 @@ def decode(
     rngs_B = turn_keys(config.seed, words_B2, turns_B)
     shape = (tokens_B.shape[0], config.chunk_steps)
     new = cache.extension(config.chunk_steps, remaining_B > 0)
-    read = cache.rows_of(new)
+    read, layers = cache.rows_of(new), model.layers_apart()
 
     def body(carry: tuple) -> tuple:
         index, new, tokens_B, remaining_B, ids, logprobs = carry
         active = remaining_B > 0
         new = new.over(read)
-        hidden_B1D, new = model.grow(tokens_B[:, None], new, active.astype(jnp.int32))
+        hidden_B1D, new = model.grow(tokens_B[:, None], new, active.astype(jnp.int32), layers)
         logits_BV = model.logits(hidden_B1D[:, 0])
         sampled, logprob = sample(logits_BV, rngs_B, new.lengths_B, config, banned_ids)
         stopped = jnp.isin(sampled, jnp.asarray(stop_ids, jnp.int32))

@@ -16,7 +16,7 @@ SLOTS, STEPS = 4, 3
 @pytest.mark.parametrize("rows", [2, SLOTS])
 def test_the_decoding_loop_reads_keys_and_values_of_its_rows_only(rows, scanned):
     config = EngineConfig(num_slots=SLOTS, max_length=64, chunk_steps=STEPS)
-    model = small_model(small_config(scan_layers=scanned))
+    model = small_model(small_config(scan_layers=scanned, num_layers=5))
     graph, params = nnx.split(model)
     with jax.set_mesh(one_device()):
         cache = programs.new_cache(model.config, config, one_device())
@@ -29,3 +29,19 @@ def test_the_decoding_loop_reads_keys_and_values_of_its_rows_only(rows, scanned)
     shapes = [variable.aval.shape for variable in loop.invars]
     stores = [shape for shape in shapes if len(shape) == 5]
     assert stores and {shape[1] for shape in stores} == {rows}
+    stacked = {leaf.shape for leaf in jax.tree.leaves(params["layers"])}
+    assert not stacked & set(shapes), "the loop cuts layers out of all weights at each step"
+
+
+@pytest.mark.parametrize(
+    ("count", "width", "expected"),
+    [(1, 256, 2), (3, 256, 2), (6, 256, 2), (7, 256, 8), (8, 256, 8), (9, 256, 8),
+     (3, 16, 8)],
+)  # fmt: skip
+def test_prefill_takes_the_rows_that_cost_least(count, width, expected):
+    # Of 256 tokens a row: six rows are three dispatches of two, not one of eight. Of 16 tokens a
+    # dispatch costs more than the places that it leaves empty.
+    config = EngineConfig(num_slots=32, prefill_rows=8, prefill_widths=[16, 256])
+    sizes = programs.sizes(config, one_device())
+    assert sizes.prefill_rows == (2, 8)
+    assert sizes.prefill_rows_for(count, width) == expected

@@ -96,12 +96,13 @@ def test_tensorboard_gets_every_number_and_hides_those_that_come_again(tmp_path)
 
 @pytest.mark.slow  # starts wandb's own process
 def test_wandb_keeps_every_number_offline(tmp_path):
-    pytest.importorskip("wandb", reason="writes its run folder (extra 'track')")
+    wandb = pytest.importorskip("wandb", reason="writes its run folder (extra 'track')")
     config = WatchConfig(wandb_project="p")
     (tracker,) = open_trackers(config, tmp_path, after_step=-1, identity={"data": {"mix": []}})
     tracker.append("train", 5, {"loss": 2.125, "grad_norm": 0.375})
     tracker.append("dev", 5, {"token_accuracy/end": 0.625})
     tracker.close()
+    wandb.teardown()  # as when Python ends: its process has written everything then
     (file,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
     content = file.read_bytes()  # records are not compressed
     for written in (b"optimizer_step", b"train/loss", b"2.125", b"train/grad_norm", b"0.375",

@@ -32,7 +32,7 @@ class RolloutBenchConfig:
     latency_sigma: float = 0.5  # of its logarithm: one call in twenty takes over 0.68 s
     num_workers: int = 64  # tool calls at the same time
     timeout_s: float = 5.0  # of a call; one that hangs takes as long
-    decode_rows: list[int] = dataclasses.field(default_factory=lambda: [8, 16, 32])
+    decode_rows: list[int] = dataclasses.field(default_factory=lambda: [8, 16, 24, 32])
     prefill_rows: int = 8
     seed: int = 0
 

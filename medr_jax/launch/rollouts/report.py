@@ -66,8 +66,9 @@ def _workload(name: str, result: Mapping[str, Any], bench: RolloutBenchConfig) -
     lines = [
         f"## {name}: {against} of by turns, {sharing} of by turns, sharing",
         "",
-        f"{result['rollouts']} rollouts in groups of {bench.group_size}, {bench.rounds} rounds; "
-        f"{result['same_rollouts']} are the same token for token.",
+        f"A model of {result['parameters']:,} parameters; {result['rollouts']} rollouts in groups "
+        f"of {bench.group_size}, {bench.rounds} rounds; {result['same_rollouts']} are the same "
+        "token for token.",
         "",
         "| | tokens/s | wall s | CPU s | occupancy | tokens prefilled | shared | padding "
         "| dispatches |",

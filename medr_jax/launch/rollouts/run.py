@@ -8,6 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from jax.sharding import Mesh
+
 from medr_jax import console
 from medr_jax.agent.drivers import Tools, run_slots
 from medr_jax.data.tfds_builder import read_trajectories
@@ -16,7 +18,9 @@ from medr_jax.launch import diagnosis, record, stages, training
 from medr_jax.launch.rollouts import report, workloads
 from medr_jax.launch.rollouts.by_turns import run_by_turns
 from medr_jax.launch.rollouts.config import RolloutBenchConfig, Workload
+from medr_jax.models.transformer import Transformer, num_parameters
 from medr_jax.sampling.engine import Engine, EngineConfig, EngineStats
+from medr_jax.sft import start
 from medr_jax.sft.policy import Policy, load_policy
 from medr_jax.sharding import make_mesh
 from medr_jax.tokens.protocol import get_protocol
@@ -29,20 +33,39 @@ Make = Callable[[], list[Any]]
 
 
 def bench_rollouts(config: SimpleNamespace) -> Path:
-    """Runs the workloads and writes ``rollout.json`` and ``rollout.md`` into the run's folder."""
+    """Runs the workloads and writes ``rollout.json`` and ``rollout.md`` into the run's folder.
+
+    ``long`` alone takes the model as the config has it, untrained where it names no weights.
+    """
     training.enable_compile_cache(config.paths.compile_cache)
-    dataset = stages.synthesize(config)
-    folder = Path(config.checkpoint or training.sft(config, dataset)[1].path)
-    policy = load_policy(folder, make_mesh(config.mesh))
+    bench: RolloutBenchConfig = config.rollouts
+    mesh = make_mesh(config.mesh)
+    if Workload.questions in bench.workloads or config.checkpoint:
+        dataset = stages.synthesize(config)
+        policy = load_policy(Path(config.checkpoint or training.sft(config, dataset)[1].path), mesh)
+        model = policy.model
+    else:
+        model = _untrained(config, mesh)
     facts = record.environment() | {"command": record.command("bench_rollout")}
     results = {}
-    for workload in config.rollouts.workloads:
+    for workload in bench.workloads:
         with console.stage(workload.value):
-            run = {Workload.questions: _questions, Workload.long: _long}[workload]
-            results[workload.value] = run(config, policy, dataset.path)
-        report.write(config.run_dir, results, config.rollouts, facts)
+            if workload is Workload.questions:
+                found = _questions(config, policy, dataset.path)
+            else:
+                found = _long(bench, model, mesh)
+            results[workload.value] = found | {"parameters": num_parameters(model.config)}
+        report.write(config.run_dir, results, bench, facts)
     print((config.run_dir / report.TABLE).read_text(encoding="utf-8"))
     return config.run_dir
+
+
+def _untrained(config: SimpleNamespace, mesh: Mesh) -> Transformer:
+    tokenizer = config.tokenizer
+    model_config = start.model_config(config.weights, config.model, tokenizer.protocol)
+    if not model_config.vocab_size:
+        model_config = dataclasses.replace(model_config, vocab_size=tokenizer.vocab_size)
+    return start.first_model(config.weights, model_config, mesh, config.rollouts.seed)
 
 
 Build = Callable[[bool], Engine]
@@ -137,8 +160,7 @@ def _trained_tokens(episodes: Sequence[Any]) -> list[list[int]]:
     return [ledger.token_ids[ledger.loss_mask].tolist() for ledger in ledgers]
 
 
-def _long(config: SimpleNamespace, policy: Policy, _: Path) -> dict[str, Any]:
-    bench: RolloutBenchConfig = config.rollouts
+def _long(bench: RolloutBenchConfig, model: Transformer, mesh: Mesh) -> dict[str, Any]:
     sampling = EngineConfig(
         num_slots=bench.num_long,
         max_length=bench.max_length,
@@ -150,9 +172,9 @@ def _long(config: SimpleNamespace, policy: Policy, _: Path) -> dict[str, Any]:
     def build(share_prompts: bool) -> Engine:
         sizes = dataclasses.replace(sampling, share_prompts=share_prompts)
         # No token stops a turn: each is as long as the script says.
-        return Engine(policy.model, sizes, mesh=policy.mesh, stop_ids=(), pad_id=0)
+        return Engine(model, sizes, mesh=mesh, stop_ids=(), pad_id=0)
 
-    episodes = partial(workloads.long_episodes, bench, policy.model_config.vocab_size)
+    episodes = partial(workloads.long_episodes, bench, model.config.vocab_size)
     runs = contestants(build)
     results = compare(runs, episodes, workloads.slow_tools(bench), list, bench.rounds)
     results["hang"] = hang(runs, episodes, bench)

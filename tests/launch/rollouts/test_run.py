@@ -2,13 +2,18 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from medr_jax.launch.rollouts import report, run, workloads
-from medr_jax.launch.rollouts.config import RolloutBenchConfig
+from medr_jax.launch.rollouts.config import RolloutBenchConfig, Workload
+from medr_jax.models.pretrained import WeightsConfig
+from medr_jax.models.transformer import num_parameters
 from medr_jax.sampling.engine import Engine, EngineConfig
+from medr_jax.sharding import MeshConfig
 from medr_jax.testing.models import VOCAB_SIZE, one_device, small_config, small_model
+from medr_jax.tokens.tokenizer import TokenizerConfig
 
 BENCH = RolloutBenchConfig(
     rounds=1,
@@ -20,6 +25,9 @@ BENCH = RolloutBenchConfig(
     completion_tokens=4,
     latency_s=0.01,
     timeout_s=0.3,
+    decode_rows=[2, 4],
+    prefill_rows=2,
+    workloads=[Workload.long],
 )
 PROMPT, RESULT = BENCH.prompt_tokens, BENCH.result_tokens
 
@@ -38,7 +46,8 @@ def result():
 
     runs = run.contestants(build)
     result = run.compare(runs, episodes, workloads.slow_tools(BENCH), list, BENCH.rounds)
-    return result | {"hang": run.hang(runs, episodes, BENCH)}
+    hang = run.hang(runs, episodes, BENCH)
+    return result | {"hang": hang, "parameters": 12345}
 
 
 def test_all_sample_the_same_rollouts(result):
@@ -75,10 +84,27 @@ def test_the_report_has_every_number(result, tmp_path):
     saved = json.loads((tmp_path / report.JSON).read_text(encoding="utf-8"))
     assert saved["ratios"]["long"][run.BY_TURNS] == report.ratios(result)
     page = (tmp_path / report.TABLE).read_text(encoding="utf-8")
-    assert "run me" in page and "4 of 4" in page
+    assert "run me" in page and "4 of 4" in page and "12,345 parameters" in page
     assert f"{report.ratios(result)[0]:.2f}x" in page
 
 
 def test_a_size_of_nothing_is_refused():
     with pytest.raises(ValueError, match="rollouts.num_turns=0"):
         RolloutBenchConfig(num_turns=0)
+
+
+def test_long_needs_nothing_trained(tmp_path):
+    config = SimpleNamespace(
+        paths=SimpleNamespace(compile_cache=""),
+        rollouts=BENCH,
+        checkpoint="",
+        mesh=MeshConfig(),
+        weights=WeightsConfig(),
+        model=small_config(vocab_size=0, num_layers=1),
+        tokenizer=TokenizerConfig(vocab_size=300),
+        run_dir=tmp_path,
+    )
+    run.bench_rollouts(config)
+    found = json.loads((tmp_path / report.JSON).read_text(encoding="utf-8"))["results"]["long"]
+    assert found["same_rollouts"] == 4
+    assert found["parameters"] == num_parameters(small_config(vocab_size=300, num_layers=1))
