@@ -33,12 +33,17 @@ class Sums(NamedTuple):
     def add(
         self,
         q_BKGTH: Float[Array, "B K G T H"],
-        k_BKHS: Float[Array, "B K H S"],
+        keys: Float[Array, "B K ..."],
         v_BKSH: Float[Array, "B K S H"],
         mask_BTS: Bool[Array, "#B T S"],
+        *,
+        keys_last: bool,
     ) -> "Sums":
-        """With some more keys; queries are scaled already, G of them share a key head."""
-        scores = jnp.where(mask_BTS[:, None, None], _scores(q_BKGTH, k_BKHS), LOWEST)
+        """With some more keys, BKHS where ``keys_last``, else BKSH.
+
+        Queries are scaled already, G of them share a key head.
+        """
+        scores = jnp.where(mask_BTS[:, None, None], _scores(q_BKGTH, keys, keys_last), LOWEST)
         highest = jnp.maximum(self.highest_BKGT, jnp.max(scores, axis=-1))
         weights = jnp.exp(scores - highest[..., None])
         # Of a row whose keys were all masked so far, the sums are of nothing and fade to zero.
@@ -54,8 +59,9 @@ class Sums(NamedTuple):
         return self.values_BKGTH / self.total_BKGT[..., None]
 
 
-def _scores(q_BKGTH: jax.Array, k_BKHS: jax.Array) -> jax.Array:
-    return jnp.einsum("BKGTH,BKHS->BKGTS", q_BKGTH, k_BKHS, preferred_element_type=jnp.float32)
+def _scores(q_BKGTH: jax.Array, keys: jax.Array, keys_last: bool) -> jax.Array:
+    product = "BKGTH,BKHS->BKGTS" if keys_last else "BKGTH,BKSH->BKGTS"
+    return jnp.einsum(product, q_BKGTH, keys, preferred_element_type=jnp.float32)
 
 
 def _weighted(weights_BKGTS: jax.Array, v_BKSH: jax.Array) -> jax.Array:

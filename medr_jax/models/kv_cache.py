@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from medr_jax.models.cached_attention import Sums
 from medr_jax.models.config import ModelConfig
-from medr_jax.models.kv_store import KEYS, VALUES, Store, on_cpu
+from medr_jax.models.kv_store import AXES, Store, on_cpu
 from medr_jax.sharding import abstract_arrays, constrain, named_sharding
 
 
@@ -38,9 +38,10 @@ class KVCache:
         L, K, H = config.num_layers, config.num_kv_heads, config.head_dim
         shape = (L, num_slots, K, H, max_length)
         past = (L, num_slots, max(config.short_conv_width - 1, 0), config.embed_dim)
+        of_keys = 4 if config.num_heads > K else 3
         keys, values = (
-            Store.create(shape, config.dtype, keys=keys, scanned=config.scan_layers)
-            for keys in (True, False)
+            Store.create(shape, config.dtype, positions=positions, scanned=config.scan_layers)
+            for positions in (of_keys, 3)
         )
         return cls(
             keys=keys,
@@ -57,12 +58,15 @@ class KVCache:
         """What ``create`` would make on the mesh, as shapes with shardings."""
         with jax.set_mesh(mesh):
             shapes = jax.eval_shape(lambda: cls.create(config, num_slots, max_length))
-        keys, values = (
-            jax.tree.map(lambda array, axes=axes: named_sharding(mesh, axes, array.shape), store)
-            for store, axes in ((shapes.keys, KEYS), (shapes.values, VALUES))
-        )
+
+        def split(store: Store) -> Store:
+            axes = AXES[store.positions]
+            return jax.tree.map(lambda array: named_sharding(mesh, axes, array.shape), store)
+
         whole = NamedSharding(mesh, PartitionSpec())
-        return abstract_arrays(shapes, cls(keys, values, whole, whole, whole))
+        return abstract_arrays(
+            shapes, cls(split(shapes.keys), split(shapes.values), whole, whole, whole)
+        )
 
     def extension(
         self, width: int, active_B: Bool[Array, " B"], slots_B: Int[Array, " B"] | None = None
@@ -74,17 +78,22 @@ class KVCache:
         B = active_B.shape[0]
         starts_B = self.lengths[:B] if slots_B is None else self.lengths[slots_B]
         L, _, K, H, _ = self.keys.shape
-        dtype = self.keys.dtype
+
+        def room(store: Store) -> jax.Array:
+            ends = (H, width) if store.positions == 4 else (width, H)
+            return constrain(jnp.zeros((L, B, K, *ends), store.dtype), *AXES[store.positions])
+
         return Extension(
             base=self,
-            keys=constrain(jnp.zeros((L, B, K, H, width), dtype), *KEYS),
-            values=constrain(jnp.zeros((L, B, K, width, H), dtype), *VALUES),
+            keys=room(self.keys),
+            values=room(self.values),
             conv=self.conv[:, :B] if slots_B is None else self.conv[:, slots_B],
             slots_B=slots_B,
             starts_B=starts_B,
             counts_B=jnp.zeros((B,), jnp.int32),
             used=jnp.int32(0),
             longest=jnp.max(jnp.where(active_B, starts_B, 0)),
+            keys_last=self.keys.positions == 4,
         )
 
     def rows_of(self, new: "Extension") -> "KVCache":
@@ -175,7 +184,7 @@ class Extension:
     """New tokens of B rows, column by column. Row b's first ``counts_B[b]`` columns are real."""
 
     base: KVCache | None  # as it was before; None while a loop carries only what is new
-    keys: Any  # (layers, B, K, H, width)
+    keys: Any  # (layers, B, K, width, H), or (layers, B, K, H, width) where keys_last
     values: Any  # (layers, B, K, width, H)
     conv: Any  # (layers, B, taps - 1, D)
     slots_B: Any  # None: row b in slot b
@@ -183,6 +192,7 @@ class Extension:
     counts_B: Any  # real new tokens
     used: Any  # () columns filled
     longest: Any  # () tokens in the slot of the longest active row
+    keys_last: bool = dataclasses.field(metadata={"static": True})  # positions, as in the store
 
     @property
     def lengths_B(self) -> Int[Array, " B"]:
@@ -197,11 +207,13 @@ class Extension:
         self, layer: int | jax.Array, k_BTKH: Float[Array, "B T K H"], v_BTKH: jax.Array
     ) -> "Extension":
         """Stores keys and values in the next columns."""
-        return dataclasses.replace(
-            self,
-            keys=_put(self.keys, k_BTKH.transpose(0, 2, 3, 1), (layer, 0, 0, 0, self.used)),
-            values=_put(self.values, v_BTKH.transpose(0, 2, 1, 3), (layer, 0, 0, self.used, 0)),
-        )
+        k_BKTH, v_BKTH = k_BTKH.swapaxes(1, 2), v_BTKH.swapaxes(1, 2)
+        at = (layer, 0, 0, self.used, 0)
+        if self.keys_last:
+            keys = _put(self.keys, k_BKTH.swapaxes(2, 3), (layer, 0, 0, 0, self.used))
+        else:
+            keys = _put(self.keys, k_BKTH, at)
+        return dataclasses.replace(self, keys=keys, values=_put(self.values, v_BKTH, at))
 
     def attend(
         self, layer: int | jax.Array, q_BTNH: Float[Array, "B T N H"]
@@ -215,11 +227,11 @@ class Extension:
         for (start, *keys), (_, *values) in zip(*stores, strict=True):
 
             def absorb(sums: Sums, start: int = start, kv: tuple = (keys, values)) -> Sums:
-                keys_BKHS, values_BKSH = (self._rows(*where) for where in kv)
-                size = keys_BKHS.shape[-1]
+                keys, values_BKSH = (self._rows(*where) for where in kv)
+                size = values_BKSH.shape[2]
                 old = start + jnp.arange(size) < self.starts_B[:, None, None]
                 mask = jnp.broadcast_to(old, (B, T, size))
-                return sums.add(q, keys_BKHS, values_BKSH, mask)
+                return sums.add(q, keys, values_BKSH, mask, keys_last=self.keys_last)
 
             if on_cpu():
                 sums = jax.lax.cond(self.longest > start, absorb, lambda sums: sums, sums)
@@ -227,7 +239,8 @@ class Extension:
                 sums = absorb(sums)
         width = self.values.shape[3]
         seen = jnp.arange(width) <= (self.used + jnp.arange(T))[None, :, None]
-        sums = sums.add(q, self.keys[layer], self.values[layer], seen)
+        new = (self.keys[layer], self.values[layer])
+        sums = sums.add(q, *new, seen, keys_last=self.keys_last)
         out_BTKGH = sums.result().transpose(0, 3, 1, 2, 4)
         return out_BTKGH.reshape(B, T, N, H).astype(q_BTNH.dtype)
 

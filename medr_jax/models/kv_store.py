@@ -1,8 +1,9 @@
 """How the keys, or the values, of all slots lie in memory.
 
-A head's keys have their positions last, its values theirs before the last axis: the products of
-attention read both as they lie, also for several queries of one head, where a CPU would first
-write all keys down the other way round. On a CPU there is an array for each stretch of positions,
+Where several heads of queries share one of keys, its keys have their positions last: the products
+of attention read them so, where a CPU would else first write all keys down the other way round.
+Values, and keys of a single head of queries, have positions before the last axis. On a CPU there
+is an array for each stretch of positions,
 so that attention passes over those that no row has reached, and one for each layer, too, where
 layers are not scanned: XLA copies whatever is cut from an array before it goes into a matrix
 product, and of keys and values that copy costs more than the product. Elsewhere there is one
@@ -26,9 +27,11 @@ BLOCK = 64
 MAX_STRETCHES = 4
 """Each is compiled in: more would leave out more behind the longest row, and compile longer."""
 
-KEYS = ("layers", "batch", "kv_heads", "head_dim", None)
-VALUES = ("layers", "batch", "kv_heads", None, "head_dim")
-"""Logical axes of each array."""
+AXES = {
+    3: ("layers", "batch", "kv_heads", None, "head_dim"),
+    4: ("layers", "batch", "kv_heads", "head_dim", None),
+}
+"""Logical axes of each array, by the axis of positions."""
 
 Arrays = tuple[jax.Array, ...]
 
@@ -41,13 +44,13 @@ def on_cpu() -> bool:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Store:
-    """Arrays (layers, slots, K, H, positions) of keys, (layers, slots, K, positions, H) of values.
+    """Arrays (layers, slots, K, positions, H) or (layers, slots, K, H, positions).
 
     ``groups``: groups of layers, of each the stretches of positions.
     """
 
     groups: Any  # tuple[Arrays, ...]; tree functions put shardings and shapes where arrays stand
-    positions: int = dataclasses.field(metadata={"static": True})  # which axis they are
+    positions: int = dataclasses.field(metadata={"static": True})  # which axis they are: 3 or 4
 
     @classmethod
     def create(
@@ -55,7 +58,7 @@ class Store:
         shape: tuple[int, int, int, int, int],
         dtype: Any,
         *,
-        keys: bool,
+        positions: int,
         scanned: bool,
     ) -> "Store":
         """Zeros for (layers, slots, K, H, positions), for the current mesh's platform.
@@ -73,12 +76,12 @@ class Store:
             groups = groups if scanned else [1] * L
 
         def zeros(count: int, size: int) -> jax.Array:
-            ends = (H, size) if keys else (size, H)
+            ends = (H, size) if positions == 4 else (size, H)
             array = jnp.zeros((count, slots, K, *ends), dtype)
-            return constrain(array, *(KEYS if keys else VALUES))
+            return constrain(array, *AXES[positions])
 
         made = tuple(tuple(zeros(count, size) for size in sizes) for count in groups)
-        return cls(made, positions=4 if keys else 3)
+        return cls(made, positions)
 
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
