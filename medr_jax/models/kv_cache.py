@@ -16,8 +16,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from medr_jax.models.cached_attention import Sums
 from medr_jax.models.config import ModelConfig
-from medr_jax.models.kv_store import AXES, Store, on_cpu
-from medr_jax.sharding import abstract_arrays, constrain, named_sharding
+from medr_jax.models.kv_store import Store, axes, empty, on_cpu
+from medr_jax.sharding import abstract_arrays, named_sharding
 
 
 @jax.tree_util.register_dataclass
@@ -38,10 +38,9 @@ class KVCache:
         L, K, H = config.num_layers, config.num_kv_heads, config.head_dim
         shape = (L, num_slots, K, H, max_length)
         past = (L, num_slots, max(config.short_conv_width - 1, 0), config.embed_dim)
-        of_keys = 4 if config.num_heads > K else 3
         keys, values = (
-            Store.create(shape, config.dtype, positions=positions, scanned=config.scan_layers)
-            for positions in (of_keys, 3)
+            Store.create(shape, config.dtype, last=last, scanned=config.scan_layers)
+            for last in (config.num_heads > K, False)
         )
         return cls(
             keys=keys,
@@ -60,8 +59,8 @@ class KVCache:
             shapes = jax.eval_shape(lambda: cls.create(config, num_slots, max_length))
 
         def split(store: Store) -> Store:
-            axes = AXES[store.positions]
-            return jax.tree.map(lambda array: named_sharding(mesh, axes, array.shape), store)
+            names = axes(store.last)
+            return jax.tree.map(lambda array: named_sharding(mesh, names, array.shape), store)
 
         whole = NamedSharding(mesh, PartitionSpec())
         return abstract_arrays(
@@ -80,8 +79,7 @@ class KVCache:
         L, _, K, H, _ = self.keys.shape
 
         def room(store: Store) -> jax.Array:
-            ends = (H, width) if store.positions == 4 else (width, H)
-            return constrain(jnp.zeros((L, B, K, *ends), store.dtype), *AXES[store.positions])
+            return empty((L, B, K, H, width), store.dtype, last=store.last)
 
         return Extension(
             base=self,
@@ -93,7 +91,7 @@ class KVCache:
             counts_B=jnp.zeros((B,), jnp.int32),
             used=jnp.int32(0),
             longest=jnp.max(jnp.where(active_B, starts_B, 0)),
-            keys_last=self.keys.positions == 4,
+            keys_last=self.keys.last,
         )
 
     def rows_of(self, new: "Extension") -> "KVCache":

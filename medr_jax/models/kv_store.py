@@ -27,11 +27,6 @@ BLOCK = 64
 MAX_STRETCHES = 4
 """Each is compiled in: more would leave out more behind the longest row, and compile longer."""
 
-AXES = {
-    3: ("layers", "batch", "kv_heads", None, "head_dim"),
-    4: ("layers", "batch", "kv_heads", "head_dim", None),
-}
-"""Logical axes of each array, by the axis of positions."""
 
 Arrays = tuple[jax.Array, ...]
 
@@ -39,6 +34,19 @@ Arrays = tuple[jax.Array, ...]
 def on_cpu() -> bool:
     """Whether the current mesh is one of CPUs, or there is none."""
     return mesh_platform() in ("cpu", "")
+
+
+def axes(last: bool) -> tuple[str | None, ...]:
+    """Logical axes of an array; ``last``: the last of them is that of positions."""
+    ends = ("head_dim", None) if last else (None, "head_dim")
+    return ("layers", "batch", "kv_heads", *ends)
+
+
+def empty(shape: tuple[int, int, int, int, int], dtype: Any, *, last: bool) -> jax.Array:
+    """Zeros for (layers, rows, K, H, positions), with positions as the last axis or before H."""
+    *front, H, length = shape
+    ends = (H, length) if last else (length, H)
+    return constrain(jnp.zeros((*front, *ends), dtype), *axes(last))
 
 
 @jax.tree_util.register_dataclass
@@ -50,7 +58,7 @@ class Store:
     """
 
     groups: Any  # tuple[Arrays, ...]; tree functions put shardings and shapes where arrays stand
-    positions: int = dataclasses.field(metadata={"static": True})  # which axis they are: 3 or 4
+    last: bool = dataclasses.field(metadata={"static": True})  # positions are the last axis
 
     @classmethod
     def create(
@@ -58,7 +66,7 @@ class Store:
         shape: tuple[int, int, int, int, int],
         dtype: Any,
         *,
-        positions: int,
+        last: bool,
         scanned: bool,
     ) -> "Store":
         """Zeros for (layers, slots, K, H, positions), for the current mesh's platform.
@@ -76,19 +84,17 @@ class Store:
             groups = groups if scanned else [1] * L
 
         def zeros(count: int, size: int) -> jax.Array:
-            ends = (H, size) if positions == 4 else (size, H)
-            array = jnp.zeros((count, slots, K, *ends), dtype)
-            return constrain(array, *AXES[positions])
+            return empty((count, slots, K, H, size), dtype, last=last)
 
         made = tuple(tuple(zeros(count, size) for size in sizes) for count in groups)
-        return cls(made, positions)
+        return cls(made, last)
 
     @property
     def shape(self) -> tuple[int, int, int, int, int]:
         """(layers, slots, K, H, positions)."""
         layers = sum(group[0].shape[0] for group in self.groups)
         _, slots, K, one, other = self.groups[0][0].shape
-        H = one if self.positions == 4 else other
+        H = one if self.last else other
         return layers, slots, K, H, sum(map(self._size, self.groups[0]))
 
     @property
@@ -144,13 +150,13 @@ class Store:
             layers = slice(first, first + group[0].shape[0])
             first = layers.stop
             # Axes that are indexed by arrays come first.
-            columns = jnp.moveaxis(new[layers], (1, self.positions), (0, 1))
+            columns = jnp.moveaxis(new[layers], (1, self._axis), (0, 1))
             start, stretches = 0, []
             for array in group:
                 here = positions_BT - start
                 here = jnp.where(real_BT & (here >= 0), here, self._size(array))
                 places = (slice(None), slots_B[:, None], slice(None))
-                places += (slice(None), here) if self.positions == 4 else (here,)
+                places += (slice(None), here) if self.last else (here,)
                 stretches.append(array.at[places].set(columns, mode="drop"))
                 start += self._size(array)
             groups.append(tuple(stretches))
@@ -172,8 +178,12 @@ class Store:
 
         return self._up_to(length, exchanged)
 
+    @property
+    def _axis(self) -> int:
+        return 4 if self.last else 3
+
     def _size(self, array: jax.Array) -> int:
-        return array.shape[self.positions]
+        return array.shape[self._axis]
 
     def _by_column(self, change: Callable[[Arrays, int], Arrays]) -> "Store":
         """``change(arrays of all layers, first position)`` of each stretch."""

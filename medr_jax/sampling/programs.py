@@ -19,7 +19,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Int, UInt32
 
 from medr_jax.models.config import ModelConfig
-from medr_jax.models.kv_cache import KVCache
+from medr_jax.models.kv_cache import Extension, KVCache
 from medr_jax.sampling.config import EngineConfig
 from medr_jax.sampling.logits import sample, turn_keys
 from medr_jax.sharding import constrain
@@ -115,14 +115,15 @@ def build(
     banned_ids: Sequence[int],
 ) -> Programs:
     """The functions for this mesh, to be jitted with the cache donated."""
+    parts = sizes(config, mesh).parts
     one = Programs(
         clear=clear,
         share=share,
         swap=swap,
-        prefill=functools.partial(prefill, graph),
+        prefill=functools.partial(prefill, graph, parts > 1),
         decode=functools.partial(decode, graph, config, stop_ids, banned_ids),
     )
-    if sizes(config, mesh).parts == 1:
+    if parts == 1:
         return one
     return Programs(*(_over_parts(function, mesh, function is one.decode) for function in one))
 
@@ -144,6 +145,7 @@ def _over_parts(function: Callable, mesh: Mesh, has_chunk: bool) -> Callable:
 
 def prefill(
     graph: Any,
+    may_rest: bool,
     params: Any,
     cache: KVCache,
     tokens_BT: Int[Array, "B T"],
@@ -154,8 +156,21 @@ def prefill(
     """The cache with new context in it; without ``slots_B``, row b is slot b.
 
     ``at_prompt_B``: these tokens belong to the prompt, whose end other rollouts may start from.
+    ``may_rest``: without any new token nothing is computed, so that a part which others make
+    take part leaves them its cores.
     """
-    cache = nnx.merge(graph, params).extend(tokens_BT, cache, num_new_B, slots_B)[1]
+    new = cache.extension(tokens_BT.shape[1], num_new_B > 0, slots_B)
+
+    def work(new: Extension) -> Extension:
+        model = nnx.merge(graph, params)
+        return model.grow(tokens_BT, new.over(cache), num_new_B)[1].over(None)
+
+    new = new.over(None)
+    if may_rest:
+        new = jax.lax.cond(jnp.any(num_new_B > 0), work, lambda new: new, new)
+    else:
+        new = work(new)
+    cache = cache.commit(new)
     slots = jnp.arange(tokens_BT.shape[0]) if slots_B is None else slots_B
     return cache.keep_prompts(jnp.where(at_prompt_B, slots, cache.lengths.shape[0]))
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
+from medr_jax.models.transformer import Transformer
 from medr_jax.sampling import programs
 from medr_jax.sampling.config import EngineConfig
 from medr_jax.testing.models import one_device, small_config, small_model
@@ -45,3 +46,26 @@ def test_prefill_takes_the_rows_that_cost_least(count, width, expected):
     sizes = programs.sizes(config, one_device())
     assert sizes.prefill_rows == (2, 8)
     assert sizes.prefill_rows_for(count, width) == expected
+
+
+@pytest.mark.parametrize("new", [0, 2])
+def test_a_part_without_new_tokens_computes_nothing(new, monkeypatch):
+    # Of several devices all take part in a prefill: those with nothing to feed leave it at that.
+    worked = []
+    grow = Transformer.grow
+
+    def seen(*arguments):
+        jax.debug.callback(lambda: worked.append(1))
+        return grow(*arguments)
+
+    monkeypatch.setattr(Transformer, "grow", seen)
+    config = EngineConfig(num_slots=SLOTS, max_length=64)
+    graph, params = nnx.split(model := small_model(small_config(scan_layers=False, num_layers=1)))
+    with jax.set_mesh(one_device()):
+        cache = programs.new_cache(model.config, config, one_device())
+        tokens, counts = jnp.ones((SLOTS, 8), jnp.int32), jnp.array([0, 0, new, 0])
+        none = jnp.zeros(SLOTS, bool)
+        fed = programs.prefill(graph, True, params, cache, tokens, counts, none, None)
+        jax.effects_barrier()
+    assert len(worked) == (1 if new else 0)
+    assert fed.lengths.tolist() == counts.tolist()

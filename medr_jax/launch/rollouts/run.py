@@ -35,17 +35,18 @@ Make = Callable[[], list[Any]]
 def bench_rollouts(config: SimpleNamespace) -> Path:
     """Runs the workloads and writes ``rollout.json`` and ``rollout.md`` into the run's folder.
 
-    ``long`` alone takes the model as the config has it, untrained where it names no weights.
+    ``long`` alone needs no dataset: it takes the checkpoint, or else the model as the config has
+    it, untrained where that names no weights.
     """
     training.enable_compile_cache(config.paths.compile_cache)
     bench: RolloutBenchConfig = config.rollouts
     mesh = make_mesh(config.mesh)
-    if Workload.questions in bench.workloads or config.checkpoint:
+    checkpoint = config.checkpoint
+    if Workload.questions in bench.workloads:
         dataset = stages.synthesize(config)
-        policy = load_policy(Path(config.checkpoint or training.sft(config, dataset)[1].path), mesh)
-        model = policy.model
-    else:
-        model = _untrained(config, mesh)
+        checkpoint = checkpoint or training.sft(config, dataset)[1].path
+    policy = load_policy(Path(checkpoint), mesh) if checkpoint else None
+    model = policy.model if policy else _untrained(config, mesh)
     facts = record.environment() | {"command": record.command("bench_rollout")}
     results = {}
     for workload in bench.workloads:
