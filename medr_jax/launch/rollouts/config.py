@@ -15,12 +15,21 @@ class Workload(enum.Enum):
     long = "long"
 
 
+class Loop(enum.Enum):
+    """Batch loops to measure beside the engine; ``sharing`` computes equal histories once."""
+
+    by_turns = "by turns"
+    sharing = "by turns, sharing"
+
+
 @dataclasses.dataclass(kw_only=True, slots=True)
 class RolloutBenchConfig:
     """Sizes of the workloads; times in seconds."""
 
     workloads: list[Workload] = dataclasses.field(default_factory=lambda: list(Workload))
+    against: list[Loop] = dataclasses.field(default_factory=lambda: list(Loop))
     rounds: int = 3  # of every contestant, in turns
+    hang: bool = True  # whether ``long`` is run with a call that hangs, too
     group_size: int = 8  # rollouts of a prompt
     num_questions: int = 24
     num_prompts: int = 4  # of ``long``, as all below
@@ -37,12 +46,15 @@ class RolloutBenchConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        free = ("workloads", "against", "hang", "seed", "decode_rows")
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name not in ("workloads", "seed", "decode_rows") and value <= 0:
+            if field.name not in free and value <= 0:
                 raise ValueError(f"rollouts.{field.name}={value}: must be above 0")
-        if not self.workloads:
-            raise ValueError(f"rollouts.workloads=[]: name one or more of {_names()}")
+        for name, kind in (("workloads", Workload), ("against", Loop)):
+            if not getattr(self, name):
+                known = ", ".join(one.name for one in kind)
+                raise ValueError(f"rollouts.{name}=[]: name one or more of {known}")
 
     @property
     def num_long(self) -> int:
@@ -54,7 +66,3 @@ class RolloutBenchConfig:
         """Tokens of the longest possible rollout of ``long``."""
         most = self.completion_tokens + self.completion_tokens // 2
         return self.prompt_tokens + self.num_turns * (self.result_tokens + most)
-
-
-def _names() -> str:
-    return ", ".join(workload.value for workload in Workload)

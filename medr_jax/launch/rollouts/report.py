@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from medr_jax.launch.bench.report import spread
-from medr_jax.launch.rollouts.config import RolloutBenchConfig
+from medr_jax.launch.rollouts.config import Loop, RolloutBenchConfig
 
-ENGINE, BY_TURNS, SHARING = "engine", "by turns", "by turns, sharing"
+ENGINE, BY_TURNS, SHARING = "engine", Loop.by_turns.value, Loop.sharing.value
 JSON, TABLE = "rollout.json", "rollout.md"
 
 _WHAT = (
@@ -19,6 +19,11 @@ _WHAT = (
     "history that several rollouts have at that moment is computed for one and copied. Occupancy: "
     "share of decoded rows that sampled a token. All sample the same rollouts."
 )
+
+
+def loops(result: Mapping[str, Any]) -> list[str]:
+    """The batch loops that were measured."""
+    return [name for name in result["windows"] if name != ENGINE]
 
 
 def ratios(result: Mapping[str, Any], base: str = BY_TURNS) -> list[float]:
@@ -43,7 +48,7 @@ def write(
         "facts": dict(facts),
         "rollouts": dataclasses.asdict(bench),
         "ratios": {
-            name: {base: ratios(result, base) for base in (BY_TURNS, SHARING)}
+            name: {base: ratios(result, base) for base in loops(result)}
             for name, result in results.items()
         },
         "results": results,
@@ -58,13 +63,12 @@ def write(
 
 def _ratio(result: Mapping[str, Any], base: str) -> str:
     ratio = spread(ratios(result, base))
-    return f"{ratio['median']:.2f}x ({ratio['low']:.2f} to {ratio['high']:.2f})"
+    return f"{ratio['median']:.2f}x ({ratio['low']:.2f} to {ratio['high']:.2f}) of {base}"
 
 
 def _workload(name: str, result: Mapping[str, Any], bench: RolloutBenchConfig) -> str:
-    against, sharing = (_ratio(result, base) for base in (BY_TURNS, SHARING))
     lines = [
-        f"## {name}: {against} of by turns, {sharing} of by turns, sharing",
+        f"## {name}: {', '.join(_ratio(result, base) for base in loops(result))}",
         "",
         f"A model of {result['parameters']:,} parameters; {result['rollouts']} rollouts in groups "
         f"of {bench.group_size}, {bench.rounds} rounds; {result['same_rollouts']} are the same "

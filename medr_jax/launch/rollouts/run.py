@@ -17,7 +17,7 @@ from medr_jax.eval.evaluate import select_questions
 from medr_jax.launch import diagnosis, record, stages, training
 from medr_jax.launch.rollouts import report, workloads
 from medr_jax.launch.rollouts.by_turns import run_by_turns
-from medr_jax.launch.rollouts.config import RolloutBenchConfig, Workload
+from medr_jax.launch.rollouts.config import Loop, RolloutBenchConfig, Workload
 from medr_jax.models.transformer import Transformer, num_parameters
 from medr_jax.sampling.engine import Engine, EngineConfig, EngineStats
 from medr_jax.sft import start
@@ -26,7 +26,7 @@ from medr_jax.sharding import make_mesh
 from medr_jax.tokens.protocol import get_protocol
 from medr_jax.tools.runtime import standard_tools
 
-ENGINE, BY_TURNS, SHARING = report.ENGINE, report.BY_TURNS, report.SHARING
+ENGINE, SHARING = report.ENGINE, report.SHARING
 
 Make = Callable[[], list[Any]]
 """Fresh episodes, the same each time."""
@@ -73,14 +73,16 @@ Build = Callable[[bool], Engine]
 """An engine; the argument says whether it shares equal prompts."""
 
 
-def contestants(build: Build) -> dict[str, tuple[Engine, Callable[..., list]]]:
+def contestants(
+    build: Build, against: Sequence[Loop] = tuple(Loop)
+) -> dict[str, tuple[Engine, Callable[..., list]]]:
     """Name -> engine and the function that runs episodes on it."""
     engine = build(True)
-    return {
-        ENGINE: (engine, partial(run_slots, engine=engine, overlap=True)),
-        BY_TURNS: (plain := build(False), partial(run_by_turns, engine=plain)),
-        SHARING: (engine, partial(run_by_turns, engine=engine)),
-    }
+    runs = {ENGINE: (engine, partial(run_slots, engine=engine, overlap=True))}
+    for loop in against:
+        own = engine if loop is Loop.sharing else build(False)
+        runs[loop.value] = (own, partial(run_by_turns, engine=own))
+    return runs
 
 
 def compare(
@@ -153,7 +155,7 @@ def _questions(config: SimpleNamespace, policy: Policy, dataset: Path) -> dict[s
             pad_id=protocol.pad_id(policy.tokenizer),
         )
 
-    return compare(contestants(build), make, tools, _trained_tokens, bench.rounds)
+    return compare(contestants(build, bench.against), make, tools, _trained_tokens, bench.rounds)
 
 
 def _trained_tokens(episodes: Sequence[Any]) -> list[list[int]]:
@@ -176,9 +178,10 @@ def _long(bench: RolloutBenchConfig, model: Transformer, mesh: Mesh) -> dict[str
         return Engine(model, sizes, mesh=mesh, stop_ids=(), pad_id=0)
 
     episodes = partial(workloads.long_episodes, bench, model.config.vocab_size)
-    runs = contestants(build)
+    runs = contestants(build, bench.against)
     results = compare(runs, episodes, workloads.slow_tools(bench), list, bench.rounds)
-    results["hang"] = hang(runs, episodes, bench)
+    if bench.hang:
+        results["hang"] = hang(runs, episodes, bench)
     return results
 
 
@@ -189,8 +192,9 @@ def hang(
 ) -> dict[str, Any]:
     """The same rollouts when a tool hangs for one of them, under each contestant."""
     out: dict[str, Any] = {}
-    for name in (ENGINE, BY_TURNS):
-        engine, run = runs[name]
+    for name, (engine, run) in runs.items():
+        if name == SHARING:
+            continue  # waits as the loop without sharing does
         walls, sampled = [], []
         for hanging in (None, 0):
             go = partial(run, episodes(hanging=hanging), tools=workloads.slow_tools(bench))

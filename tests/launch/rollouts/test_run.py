@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from medr_jax.launch.rollouts import report, run, workloads
-from medr_jax.launch.rollouts.config import RolloutBenchConfig, Workload
+from medr_jax.launch.rollouts.config import Loop, RolloutBenchConfig, Workload
 from medr_jax.models.pretrained import WeightsConfig
 from medr_jax.models.transformer import num_parameters
 from medr_jax.sampling.engine import Engine, EngineConfig
@@ -58,7 +58,7 @@ def test_all_sample_the_same_rollouts(result):
 
 
 def test_only_the_batch_loop_computes_history_again(result):
-    engine, by_turns = (result["windows"][name][0] for name in (run.ENGINE, run.BY_TURNS))
+    engine, by_turns = (result["windows"][name][0] for name in (run.ENGINE, report.BY_TURNS))
     # Each of two prompts once, less the token that decoding feeds; a result, after the token
     # sampled last, for each of four rollouts.
     assert engine["stats"]["prefilled"] == 2 * (PROMPT - 1) + 4 * RESULT
@@ -82,21 +82,22 @@ def test_the_report_has_every_number(result, tmp_path):
     facts = {"platform": "Linux", "cpus": 2, "cpu": "test", "commit": "c", "command": "run me"}
     report.write(tmp_path, {"long": result}, BENCH, facts)
     saved = json.loads((tmp_path / report.JSON).read_text(encoding="utf-8"))
-    assert saved["ratios"]["long"][run.BY_TURNS] == report.ratios(result)
+    assert saved["ratios"]["long"][report.BY_TURNS] == report.ratios(result)
     page = (tmp_path / report.TABLE).read_text(encoding="utf-8")
     assert "run me" in page and "4 of 4" in page and "12,345 parameters" in page
     assert f"{report.ratios(result)[0]:.2f}x" in page
 
 
-def test_a_size_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="rollouts.num_turns=0"):
-        RolloutBenchConfig(num_turns=0)
+@pytest.mark.parametrize(("name", "value"), [("num_turns", 0), ("workloads", []), ("against", [])])
+def test_a_size_of_nothing_is_refused(name, value):
+    with pytest.raises(ValueError, match=f"rollouts.{name}="):
+        RolloutBenchConfig(**{name: value})
 
 
 def test_long_needs_nothing_trained(tmp_path):
     config = SimpleNamespace(
         paths=SimpleNamespace(compile_cache=""),
-        rollouts=BENCH,
+        rollouts=dataclasses.replace(BENCH, against=[Loop.by_turns], hang=False),
         checkpoint="",
         mesh=MeshConfig(),
         weights=WeightsConfig(),
@@ -107,4 +108,5 @@ def test_long_needs_nothing_trained(tmp_path):
     run.bench_rollouts(config)
     found = json.loads((tmp_path / report.JSON).read_text(encoding="utf-8"))["results"]["long"]
     assert found["same_rollouts"] == 4
+    assert list(found["windows"]) == [report.ENGINE, report.BY_TURNS] and "hang" not in found
     assert found["parameters"] == num_parameters(small_config(vocab_size=300, num_layers=1))
