@@ -77,14 +77,11 @@ class KVCache:
         B = active_B.shape[0]
         starts_B = self.lengths[:B] if slots_B is None else self.lengths[slots_B]
         L, _, K, H, _ = self.keys.shape
-
-        def room(store: Store) -> jax.Array:
-            return empty((L, B, K, H, width), store.dtype, last=store.last)
-
+        shape = (L, B, K, H, width)
         return Extension(
             base=self,
-            keys=room(self.keys),
-            values=room(self.values),
+            keys=empty(shape, self.keys.dtype, last=self.keys.last),
+            values=empty(shape, self.values.dtype, last=self.values.last),
             conv=self.conv[:, :B] if slots_B is None else self.conv[:, slots_B],
             slots_B=slots_B,
             starts_B=starts_B,
@@ -200,6 +197,21 @@ class Extension:
     def over(self, base: KVCache | None) -> "Extension":
         """The same new tokens on ``base``."""
         return dataclasses.replace(self, base=base)
+
+    def put(self, rows: "Extension", first: int | jax.Array) -> "Extension":
+        """With the columns of ``rows`` as those of the rows from ``first`` on."""
+
+        def at(old: jax.Array, new: jax.Array, axis: int) -> jax.Array:
+            return jax.lax.dynamic_update_slice_in_dim(old, new, first, axis)
+
+        return dataclasses.replace(
+            self,
+            keys=at(self.keys, rows.keys, 1),
+            values=at(self.values, rows.values, 1),
+            conv=at(self.conv, rows.conv, 1),
+            counts_B=at(self.counts_B, rows.counts_B, 0),
+            used=rows.used,
+        )
 
     def write(
         self, layer: int | jax.Array, k_BTKH: Float[Array, "B T K H"], v_BTKH: jax.Array

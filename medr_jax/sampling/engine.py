@@ -217,7 +217,7 @@ class Engine:
         tokens = np.full((rows, width), self._pad_id, np.int32)
         num_new, slots = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
         at_prompt = np.zeros(rows, bool)
-        in_place = size == self._sizes.slots
+        in_place = self._sizes.in_place(size)
         for part, mine in by_part(ordered).items():
             for index, row in enumerate(mine[:size]):
                 place = part * size + (row.slot if in_place else index)

@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Int, UInt32
 
 from medr_jax.models.config import ModelConfig
 from medr_jax.models.kv_cache import Extension, KVCache
+from medr_jax.models.transformer import Transformer
 from medr_jax.sampling.config import EngineConfig
 from medr_jax.sampling.logits import sample, turn_keys
 from medr_jax.sharding import constrain
@@ -30,8 +31,11 @@ PART = "data"
 _ROWS_WORTH_TWO_SIZES = 4
 
 _DISPATCH = 128
-"""What a prefill costs beside its work, in tokens. Measured on two CPU cores: 150 for a model of a
-million parameters, 74 for 12 million (docs/rollouts.md)."""
+"""What a prefill costs beside its work, in tokens. Measured on two CPU cores, where it no longer
+decides anything: 150 for a model of a million parameters, 74 for 12 million (docs/rollouts.md)."""
+
+_BLOCK = 256
+"""Tokens that a CPU feeds at a time: enough for its matrix products to run at full speed."""
 
 _SLOTS = PartitionSpec(None, PART)
 _CACHE = KVCache(_SLOTS, _SLOTS, _SLOTS, _SLOTS, PartitionSpec(PART))
@@ -43,9 +47,14 @@ class Sizes(NamedTuple):
     parts: int
     slots: int
     decode_rows: tuple[int, ...]  # ascending
-    prefill_rows: tuple[int, ...]  # ascending; all slots: each row in its slot's place
+    prefill_rows: tuple[int, ...]  # ascending
     prefill_widths: tuple[int, ...]  # ascending
+    prefill_block: int  # tokens that a prefill feeds at a time; 0: all
     shares: bool  # whether prompts are copied from slot to slot
+
+    def in_place(self, rows: int) -> bool:
+        """Whether so many rows of a prefill are each in its slot's place."""
+        return rows == self.slots and not self.prefill_block
 
     def decode_rows_for(self, count: int) -> int:
         """The least size that holds so many rows, else the largest."""
@@ -78,14 +87,15 @@ def sizes(config: EngineConfig, mesh: Mesh) -> Sizes:
     slots = config.num_slots // parts
     widths = tuple(sorted({min(width, config.max_length) for width in config.prefill_widths}))
     if parts == 1 and mesh.shape[PART] * mesh.shape["fsdp"] > 1:
-        return Sizes(1, slots, (slots,), (slots,), widths, shares=False)
+        return Sizes(1, slots, (slots,), (slots,), widths, 0, shares=False)
+    block = _BLOCK if mesh.size == parts and mesh.devices.flat[0].platform == "cpu" else 0
     decode_rows = {-(-rows // parts) for rows in config.decode_rows or [config.num_slots]}
     most = min(-(-config.prefill_rows // parts), slots)
     # Results of tools come in a few at a time: a quarter of the rows is often enough.
-    prefill_rows = (most // 4, most) if most >= _ROWS_WORTH_TWO_SIZES else (most,)
-    return Sizes(
-        parts, slots, tuple(sorted(decode_rows)), prefill_rows, widths, config.share_prompts
-    )
+    two = most >= _ROWS_WORTH_TWO_SIZES and not block
+    prefill_rows = (most // 4, most) if two else (most,)
+    decode_rows = tuple(sorted(decode_rows))
+    return Sizes(parts, slots, decode_rows, prefill_rows, widths, block, config.share_prompts)
 
 
 def new_cache(model: ModelConfig, config: EngineConfig, mesh: Mesh) -> KVCache:
@@ -115,15 +125,15 @@ def build(
     banned_ids: Sequence[int],
 ) -> Programs:
     """The functions for this mesh, to be jitted with the cache donated."""
-    parts = sizes(config, mesh).parts
+    found = sizes(config, mesh)
     one = Programs(
         clear=clear,
         share=share,
         swap=swap,
-        prefill=functools.partial(prefill, graph, parts > 1),
+        prefill=functools.partial(prefill, graph, found.prefill_block),
         decode=functools.partial(decode, graph, config, stop_ids, banned_ids),
     )
-    if parts == 1:
+    if found.parts == 1:
         return one
     return Programs(*(_over_parts(function, mesh, function is one.decode) for function in one))
 
@@ -145,7 +155,7 @@ def _over_parts(function: Callable, mesh: Mesh, has_chunk: bool) -> Callable:
 
 def prefill(
     graph: Any,
-    may_rest: bool,
+    block: int,
     params: Any,
     cache: KVCache,
     tokens_BT: Int[Array, "B T"],
@@ -156,23 +166,46 @@ def prefill(
     """The cache with new context in it; without ``slots_B``, row b is slot b.
 
     ``at_prompt_B``: these tokens belong to the prompt, whose end other rollouts may start from.
-    ``may_rest``: without any new token nothing is computed, so that a part which others make
-    take part leaves them its cores.
+    With a ``block``, so many tokens are fed at a time, and rows behind the last that has any are
+    not computed: those with new tokens are best the first.
     """
-    new = cache.extension(tokens_BT.shape[1], num_new_B > 0, slots_B)
-
-    def work(new: Extension) -> Extension:
-        model = nnx.merge(graph, params)
-        return model.grow(tokens_BT, new.over(cache), num_new_B)[1].over(None)
-
-    new = new.over(None)
-    if may_rest:
-        new = jax.lax.cond(jnp.any(num_new_B > 0), work, lambda new: new, new)
+    B, T = tokens_BT.shape
+    model = nnx.merge(graph, params)
+    if block:
+        rows = min(max(block // T, 1), B)
+        cache = cache.commit(_in_blocks(model, rows, cache, tokens_BT, num_new_B, slots_B))
     else:
-        new = work(new)
-    cache = cache.commit(new)
+        cache = model.extend(tokens_BT, cache, num_new_B, slots_B)[1]
     slots = jnp.arange(tokens_BT.shape[0]) if slots_B is None else slots_B
     return cache.keep_prompts(jnp.where(at_prompt_B, slots, cache.lengths.shape[0]))
+
+
+def _in_blocks(
+    model: Transformer,
+    rows: int,
+    cache: KVCache,
+    tokens_BT: Int[Array, "B T"],
+    num_new_B: Int[Array, " B"],
+    slots_B: Int[Array, " B"],
+) -> Extension:
+    """The new tokens of all rows, so many rows at a time."""
+    B, T = tokens_BT.shape
+    layers = None if model.config.scan_layers else model.layers_apart()
+
+    def feed(i: jax.Array, new: Extension) -> Extension:
+        first = jnp.minimum(i * rows, B - rows)  # the last block may do rows again
+
+        def cut(array: jax.Array) -> jax.Array:
+            return jax.lax.dynamic_slice_in_dim(array, first, rows)
+
+        own = cache.extension(T, cut(num_new_B) > 0, cut(slots_B))
+        own = model.grow(cut(tokens_BT), own, cut(num_new_B), layers)[1]
+        return new.put(own, first)
+
+    fed = jnp.max(jnp.where(num_new_B > 0, jnp.arange(B) + 1, 0))
+    # The cache itself is no part of what the loop carries: it is read only.
+    start = cache.extension(T, num_new_B > 0, slots_B).over(None)
+    return jax.lax.fori_loop(0, -(-fed // rows), feed, start)
 
 
 def decode(

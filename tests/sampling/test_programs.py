@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from flax import nnx
 
@@ -43,14 +44,47 @@ def test_prefill_takes_the_rows_that_cost_least(count, width, expected):
     # Of 256 tokens a row: six rows are three dispatches of two, not one of eight. Of 16 tokens a
     # dispatch costs more than the places that it leaves empty.
     config = EngineConfig(num_slots=32, prefill_rows=8, prefill_widths=[16, 256])
-    sizes = programs.sizes(config, one_device())
-    assert sizes.prefill_rows == (2, 8)
-    assert sizes.prefill_rows_for(count, width) == expected
+    on_cpu = programs.sizes(config, one_device())
+    assert on_cpu.prefill_rows == (8,)  # feeds block by block, as many as it needs
+    assert on_cpu._replace(prefill_rows=(2, 8)).prefill_rows_for(count, width) == expected
 
 
-@pytest.mark.parametrize("new", [0, 2])
-def test_a_part_without_new_tokens_computes_nothing(new, monkeypatch):
-    # Of several devices all take part in a prefill: those with nothing to feed leave it at that.
+WIDTH = 8
+
+
+@pytest.fixture(scope="module")
+def started():
+    """A model's graph and parameters, and a cache whose slots hold a few tokens."""
+    graph, params = nnx.split(model := small_model(small_config(scan_layers=False)))
+    config = EngineConfig(num_slots=SLOTS, max_length=64)
+    with jax.set_mesh(one_device()):
+        cache = programs.new_cache(model.config, config, one_device())
+        tokens, lengths = jnp.full((SLOTS, WIDTH), 7), jnp.array([3, 8, 0, 5])
+        return graph, params, feed(graph, 0, params, cache, tokens, lengths, jnp.arange(SLOTS))
+
+
+def feed(graph, block, params, cache, tokens, counts, slots):
+    return programs.prefill(graph, block, params, cache, tokens, counts, counts > 3, slots)
+
+
+@pytest.mark.parametrize("rows", [1, 2, SLOTS])
+@pytest.mark.parametrize("counts", [[8, 5, 1], [4, 0, 0], [0, 0, 2]])
+def test_blocks_leave_the_cache_as_all_rows_together_do(started, rows, counts):
+    graph, params, cache = started
+    tokens = 1 + jnp.arange(3 * WIDTH).reshape(3, WIDTH)
+    slots = jnp.array([3, 0, 2])
+    with jax.set_mesh(one_device()):
+        whole, blocks = (
+            feed(graph, block, params, cache, tokens, jnp.array(counts), slots)
+            for block in (0, rows * WIDTH)
+        )
+    for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(blocks), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize(("counts", "blocks"), [([0, 0, 0], 0), ([2, 0, 0], 1), ([3, 8, 1], 3)])
+def test_rows_without_new_tokens_are_not_computed(started, counts, blocks, monkeypatch):
+    graph, params, cache = started
     worked = []
     grow = Transformer.grow
 
@@ -59,13 +93,8 @@ def test_a_part_without_new_tokens_computes_nothing(new, monkeypatch):
         return grow(*arguments)
 
     monkeypatch.setattr(Transformer, "grow", seen)
-    config = EngineConfig(num_slots=SLOTS, max_length=64)
-    graph, params = nnx.split(model := small_model(small_config(scan_layers=False, num_layers=1)))
     with jax.set_mesh(one_device()):
-        cache = programs.new_cache(model.config, config, one_device())
-        tokens, counts = jnp.ones((SLOTS, 8), jnp.int32), jnp.array([0, 0, new, 0])
-        none = jnp.zeros(SLOTS, bool)
-        fed = programs.prefill(graph, True, params, cache, tokens, counts, none, None)
+        tokens, slots = jnp.ones((3, WIDTH), jnp.int32), jnp.arange(3)
+        feed(graph, WIDTH, params, cache, tokens, jnp.array(counts), slots)
         jax.effects_barrier()
-    assert len(worked) == (1 if new else 0)
-    assert fed.lengths.tolist() == counts.tolist()
+    assert len(worked) == blocks
