@@ -81,9 +81,11 @@ class Device:
         lists, counts = self._lists(entries, 2)
         self._dispatch(self.programs.swap, *lists, counts)
 
-    def prefill(self, *arrays: np.ndarray | None) -> None:
+    def prefill(self, *arrays: np.ndarray | None, in_blocks: bool = False) -> None:
         """Arrays as ``programs.prefill`` takes them, of this process's rows."""
-        self._dispatch(self.programs.prefill, *arrays)
+        programs = self.programs
+        program = programs.prefill_in_blocks if in_blocks else programs.prefill
+        self._dispatch(program, *arrays)
 
     def decode(self, *arrays: np.ndarray) -> np.ndarray:
         """``programs.decode``'s chunk (2, rows, steps): the only device-to-host copy."""

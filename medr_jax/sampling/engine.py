@@ -185,10 +185,12 @@ class Engine:
         while True:
             pending = [row for row in pending if len(row.unfed) > 1]
             longest = max((len(row.unfed) - 1 for row in pending), default=0)
-            longest, most = self.device.largest(longest, most_in_a_part(pending))
+            ready = by_part(pending)
+            counts = [len(ready.get(part, ())) for part in range(self._sizes.parts)]
+            longest, *counts = self.device.largest(longest, *counts)
             if not longest:
                 break
-            self._prefill_some(pending, longest, most)
+            self._prefill_some(pending, longest, counts)
             rounds += 1
         if rounds:
             self._share_prompts(running)
@@ -205,19 +207,22 @@ class Engine:
         if self._sizes.shares and self.largest(len(copies)):
             self._do(self.device.share, copies)
 
-    def _prefill_some(self, pending: Sequence[Row], longest: int, most: int) -> None:
+    def _prefill_some(self, pending: Sequence[Row], longest: int, counts: Sequence[int]) -> None:
         """One dispatch for the rows with most to feed; all but their last token.
 
-        ``longest`` pending tokens of a row and ``most`` rows of a part, over all processes.
+        ``longest`` pending tokens of a row and rows of each part, over all processes.
         """
+        sizes = self._sizes
         ordered = sorted(pending, key=lambda row: (-len(row.unfed), row.slot))
-        width = self._sizes.width(longest)
-        size = self._sizes.prefill_rows_for(most, width)
-        rows = self._sizes.parts * size
+        width = sizes.width(longest)
+        block = sizes.prefill_rows_for(counts, width)
+        in_blocks = sizes.in_blocks and block < sizes.prefill_rows[-1]
+        size = sizes.prefill_rows[-1] if in_blocks else block
+        rows = sizes.parts * size
         tokens = np.full((rows, width), self._pad_id, np.int32)
         num_new, slots = np.zeros(rows, np.int32), np.zeros(rows, np.int32)
         at_prompt = np.zeros(rows, bool)
-        in_place = self._sizes.in_place(size)
+        in_place = size == sizes.slots and not in_blocks
         for part, mine in by_part(ordered).items():
             for index, row in enumerate(mine[:size]):
                 place = part * size + (row.slot if in_place else index)
@@ -231,8 +236,11 @@ class Engine:
                 elif at_prompt[place]:
                     self._slots.overwrite(row.part, row.slot)
         self.stats.prefilled += int(num_new.sum())
-        self.stats.prefill_places += tokens.size
-        self._do(self.device.prefill, tokens, num_new, at_prompt, None if in_place else slots)
+        fed = np.count_nonzero(num_new.reshape(sizes.parts, size), axis=1).tolist()
+        passes = sizes.passes(fed, block) if in_blocks else sizes.parts
+        self.stats.prefill_places += passes * block * width
+        slots = None if in_place else slots
+        self._do(self.device.prefill, tokens, num_new, at_prompt, slots, in_blocks=in_blocks)
 
     def _decode_chunk(self, running: Sequence[Row]) -> None:
         """The oldest rollouts sample; where there are more than rows, the others wait."""
@@ -287,6 +295,6 @@ class Engine:
             )
             row.running = False
 
-    def _do(self, dispatch: Callable, *arguments: Any) -> Any:
+    def _do(self, dispatch: Callable, *arguments: Any, **options: bool) -> Any:
         self.stats.dispatches += 1
-        return dispatch(*arguments)
+        return dispatch(*arguments, **options)

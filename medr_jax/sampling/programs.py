@@ -30,12 +30,9 @@ PART = "data"
 
 _ROWS_WORTH_TWO_SIZES = 4
 
-_DISPATCH = 128
-"""What a prefill costs beside its work, in tokens. Measured on two CPU cores, where it no longer
-decides anything: 150 for a model of a million parameters, 74 for 12 million (docs/rollouts.md)."""
-
-_BLOCK = 256
-"""Tokens that a CPU feeds at a time: enough for its matrix products to run at full speed."""
+_PASS = 128
+"""What a pass through the model costs beside its work, in tokens. Measured on two CPU cores: 150
+with a million parameters, 74 with 12 million (docs/rollouts.md)."""
 
 _SLOTS = PartitionSpec(None, PART)
 _CACHE = KVCache(_SLOTS, _SLOTS, _SLOTS, _SLOTS, PartitionSpec(PART))
@@ -49,25 +46,29 @@ class Sizes(NamedTuple):
     decode_rows: tuple[int, ...]  # ascending
     prefill_rows: tuple[int, ...]  # ascending
     prefill_widths: tuple[int, ...]  # ascending
-    prefill_block: int  # tokens that a prefill feeds at a time; 0: all
+    in_blocks: bool  # whether a prefill may go over its rows block by block
     shares: bool  # whether prompts are copied from slot to slot
-
-    def in_place(self, rows: int) -> bool:
-        """Whether so many rows of a prefill are each in its slot's place."""
-        return rows == self.slots and not self.prefill_block
 
     def decode_rows_for(self, count: int) -> int:
         """The least size that holds so many rows, else the largest."""
         return next((size for size in self.decode_rows if size >= count), self.decode_rows[-1])
 
-    def prefill_rows_for(self, count: int, width: int) -> int:
-        """Of the next dispatch, so that feeding ``width`` tokens to so many rows costs least."""
+    def passes(self, counts: Sequence[int], size: int) -> int:
+        """Passes of ``size`` rows, of all parts together, that feed so many rows of each."""
+        each = [-(-count // size) for count in counts]
+        # Block by block a part makes as many as it needs, and leaves its cores to the others.
+        alone = self.in_blocks and size < self.prefill_rows[-1]
+        return sum(each) if alone else len(each) * max(each)
+
+    def prefill_rows_for(self, counts: Sequence[int], width: int) -> int:
+        """Rows of a pass, so that feeding ``width`` tokens to so many rows of each part costs
+        least."""
 
         def cost(size: int) -> int:
-            return -(-count // size) * (size * width + _DISPATCH)
+            return self.passes(counts, size) * (size * width + _PASS)
 
         most = self.prefill_rows[-1]
-        return most if count >= most else min(self.prefill_rows, key=cost)
+        return most if min(counts) >= most else min(self.prefill_rows, key=cost)
 
     def width(self, count: int) -> int:
         """The least prefill width that holds so many tokens, else the largest."""
@@ -87,15 +88,14 @@ def sizes(config: EngineConfig, mesh: Mesh) -> Sizes:
     slots = config.num_slots // parts
     widths = tuple(sorted({min(width, config.max_length) for width in config.prefill_widths}))
     if parts == 1 and mesh.shape[PART] * mesh.shape["fsdp"] > 1:
-        return Sizes(1, slots, (slots,), (slots,), widths, 0, shares=False)
-    block = _BLOCK if mesh.size == parts and mesh.devices.flat[0].platform == "cpu" else 0
+        return Sizes(1, slots, (slots,), (slots,), widths, False, shares=False)
     decode_rows = {-(-rows // parts) for rows in config.decode_rows or [config.num_slots]}
     most = min(-(-config.prefill_rows // parts), slots)
     # Results of tools come in a few at a time: a quarter of the rows is often enough.
-    two = most >= _ROWS_WORTH_TWO_SIZES and not block
-    prefill_rows = (most // 4, most) if two else (most,)
+    prefill_rows = (most // 4, most) if most >= _ROWS_WORTH_TWO_SIZES else (most,)
+    in_blocks = mesh.size == parts and mesh.devices.flat[0].platform == "cpu"
     decode_rows = tuple(sorted(decode_rows))
-    return Sizes(parts, slots, decode_rows, prefill_rows, widths, block, config.share_prompts)
+    return Sizes(parts, slots, decode_rows, prefill_rows, widths, in_blocks, config.share_prompts)
 
 
 def new_cache(model: ModelConfig, config: EngineConfig, mesh: Mesh) -> KVCache:
@@ -114,6 +114,7 @@ class Programs(NamedTuple):
     share: Callable
     swap: Callable
     prefill: Callable
+    prefill_in_blocks: Callable
     decode: Callable
 
 
@@ -130,7 +131,8 @@ def build(
         clear=clear,
         share=share,
         swap=swap,
-        prefill=functools.partial(prefill, graph, found.prefill_block),
+        prefill=functools.partial(prefill, graph, 0),
+        prefill_in_blocks=functools.partial(prefill, graph, found.prefill_rows[0]),
         decode=functools.partial(decode, graph, config, stop_ids, banned_ids),
     )
     if found.parts == 1:
@@ -166,14 +168,13 @@ def prefill(
     """The cache with new context in it; without ``slots_B``, row b is slot b.
 
     ``at_prompt_B``: these tokens belong to the prompt, whose end other rollouts may start from.
-    With a ``block``, so many tokens are fed at a time, and rows behind the last that has any are
-    not computed: those with new tokens are best the first.
+    With a ``block``, so many rows are fed at a time, as often as there are rows with new tokens,
+    which are the first.
     """
-    B, T = tokens_BT.shape
     model = nnx.merge(graph, params)
     if block:
-        rows = min(max(block // T, 1), B)
-        cache = cache.commit(_in_blocks(model, rows, cache, tokens_BT, num_new_B, slots_B))
+        new = _in_blocks(model, block, cache, tokens_BT, num_new_B, slots_B)
+        cache = cache.commit(new)
     else:
         cache = model.extend(tokens_BT, cache, num_new_B, slots_B)[1]
     slots = jnp.arange(tokens_BT.shape[0]) if slots_B is None else slots_B
@@ -182,30 +183,29 @@ def prefill(
 
 def _in_blocks(
     model: Transformer,
-    rows: int,
+    block: int,
     cache: KVCache,
     tokens_BT: Int[Array, "B T"],
     num_new_B: Int[Array, " B"],
     slots_B: Int[Array, " B"],
 ) -> Extension:
-    """The new tokens of all rows, so many rows at a time."""
+    """The new tokens of all rows, ``block`` rows at a time."""
     B, T = tokens_BT.shape
     layers = None if model.config.scan_layers else model.layers_apart()
 
     def feed(i: jax.Array, new: Extension) -> Extension:
-        first = jnp.minimum(i * rows, B - rows)  # the last block may do rows again
+        first = jnp.minimum(i * block, B - block)  # the last block may do rows again
 
         def cut(array: jax.Array) -> jax.Array:
-            return jax.lax.dynamic_slice_in_dim(array, first, rows)
+            return jax.lax.dynamic_slice_in_dim(array, first, block)
 
         own = cache.extension(T, cut(num_new_B) > 0, cut(slots_B))
         own = model.grow(cut(tokens_BT), own, cut(num_new_B), layers)[1]
         return new.put(own, first)
 
-    fed = jnp.max(jnp.where(num_new_B > 0, jnp.arange(B) + 1, 0))
     # The cache itself is no part of what the loop carries: it is read only.
     start = cache.extension(T, num_new_B > 0, slots_B).over(None)
-    return jax.lax.fori_loop(0, -(-fed // rows), feed, start)
+    return jax.lax.fori_loop(0, -(-jnp.sum(num_new_B > 0) // block), feed, start)
 
 
 def decode(

@@ -44,9 +44,26 @@ def test_prefill_takes_the_rows_that_cost_least(count, width, expected):
     # Of 256 tokens a row: six rows are three dispatches of two, not one of eight. Of 16 tokens a
     # dispatch costs more than the places that it leaves empty.
     config = EngineConfig(num_slots=32, prefill_rows=8, prefill_widths=[16, 256])
-    on_cpu = programs.sizes(config, one_device())
-    assert on_cpu.prefill_rows == (8,)  # feeds block by block, as many as it needs
-    assert on_cpu._replace(prefill_rows=(2, 8)).prefill_rows_for(count, width) == expected
+    sizes = programs.sizes(config, one_device())
+    assert sizes.prefill_rows == (2, 8)
+    assert sizes.prefill_rows_for([count], width) == expected
+
+
+@pytest.mark.parametrize(
+    ("counts", "in_blocks", "expected"),
+    [([8, 8], True, 8), ([8, 0], True, 2), ([8, 0], False, 8), ([2, 2], True, 2), ([7, 7], True, 8),
+     ([6, 1], True, 2), ([6, 1], False, 2), ([8, 3], False, 8)],
+)  # fmt: skip
+def test_parts_that_share_cores_are_counted_by_what_each_has(counts, in_blocks, expected):
+    sizes = programs.Sizes(2, 16, (16,), (2, 8), (256,), in_blocks, shares=True)
+    assert sizes.prefill_rows_for(counts, 256) == expected
+
+
+def test_passes_of_parts():
+    sizes = programs.Sizes(2, 16, (16,), (2, 8), (256,), True, shares=True)
+    assert sizes.passes([5, 1], 2) == 3 + 1  # each as many as it needs
+    assert sizes.passes([5, 1], 8) == sizes._replace(in_blocks=False).passes([5, 1], 8) == 2
+    assert sizes._replace(in_blocks=False).passes([5, 1], 2) == 3 + 3
 
 
 WIDTH = 8
@@ -67,16 +84,16 @@ def feed(graph, block, params, cache, tokens, counts, slots):
     return programs.prefill(graph, block, params, cache, tokens, counts, counts > 3, slots)
 
 
-@pytest.mark.parametrize("rows", [1, 2, SLOTS])
-@pytest.mark.parametrize("counts", [[8, 5, 1], [4, 0, 0], [0, 0, 2]])
-def test_blocks_leave_the_cache_as_all_rows_together_do(started, rows, counts):
+@pytest.mark.parametrize("block", [1, 2, 3])
+@pytest.mark.parametrize("counts", [[8, 5, 1], [4, 0, 0], [2, 7, 0]])
+def test_blocks_leave_the_cache_as_all_rows_together_do(started, block, counts):
     graph, params, cache = started
     tokens = 1 + jnp.arange(3 * WIDTH).reshape(3, WIDTH)
     slots = jnp.array([3, 0, 2])
     with jax.set_mesh(one_device()):
         whole, blocks = (
-            feed(graph, block, params, cache, tokens, jnp.array(counts), slots)
-            for block in (0, rows * WIDTH)
+            feed(graph, size, params, cache, tokens, jnp.array(counts), slots)
+            for size in (0, block)
         )
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(blocks), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
@@ -95,6 +112,6 @@ def test_rows_without_new_tokens_are_not_computed(started, counts, blocks, monke
     monkeypatch.setattr(Transformer, "grow", seen)
     with jax.set_mesh(one_device()):
         tokens, slots = jnp.ones((3, WIDTH), jnp.int32), jnp.arange(3)
-        feed(graph, WIDTH, params, cache, tokens, jnp.array(counts), slots)
+        feed(graph, 1, params, cache, tokens, jnp.array(counts), slots)
         jax.effects_barrier()
     assert len(worked) == blocks

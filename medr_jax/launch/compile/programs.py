@@ -121,7 +121,7 @@ def _prefill(settings: Settings, mesh: Mesh) -> Program:
     rows = sizes.parts * sizes.prefill_rows[-1]
     per_row = jax.ShapeDtypeStruct((rows,), jnp.int32)
     tokens = jax.ShapeDtypeStruct((rows, sizes.prefill_widths[-1]), jnp.int32)
-    slots = None if sizes.in_place(sizes.prefill_rows[-1]) else per_row
+    slots = None if sizes.prefill_rows[-1] == sizes.slots else per_row
     batch = (tokens, per_row, jax.ShapeDtypeStruct((rows,), jnp.bool), slots)
     return _sampling(settings, mesh, "prefill", batch)
 
