@@ -173,7 +173,7 @@ def sampling(one_device, mesh):
 def parity(one_device, meshes):
     """|engine - trainer| of rollouts of several turns, sampled and learned from on each mesh."""
     config = EngineConfig(
-        num_slots=16, max_length=768, prefill_widths=[64], prefill_rows=8, decode_rows=[8]
+        num_slots=32, max_length=768, prefill_widths=[64], prefill_rows=32, decode_rows=[8]
     )
     model = speaking_model(scan_layers=False, num_layers=1)
     questions = [f"which gene {i} ?" for i in range(8)]
