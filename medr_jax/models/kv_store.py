@@ -27,7 +27,6 @@ BLOCK = 64
 MAX_STRETCHES = 4
 """Each is compiled in: more would leave out more behind the longest row, and compile longer."""
 
-
 Arrays = tuple[jax.Array, ...]
 
 

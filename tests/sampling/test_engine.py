@@ -355,3 +355,14 @@ def test_prompts_longer_than_a_prefill_come_in_pieces(model):
     while engine.step():
         pass
     assert engine.result(handle).token_ids == greedy_reference(model, prompt, 3)
+
+
+@pytest.mark.parametrize(("together", "places"), [(1, 8), (2, 32), (4, 32)])
+def test_places_of_a_prefill_are_those_that_it_computes(model, together, places):
+    # One row is a block of its own; from two on a pass of all four costs less.
+    engine = make_engine(model, prefill_rows=4, prefill_widths=[8], share_prompts=False)
+    for name in list(PROMPTS)[:together]:
+        engine.extend(engine.open(name), [*range(20, 26)], 1)
+    engine.step()
+    assert engine.stats.prefill_places == places
+    assert engine.stats.prefilled == 5 * together
